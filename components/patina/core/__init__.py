@@ -1,0 +1,1 @@
+"""What every stage shares: the taxonomy, the artifact contracts, configuration, errors and provenance."""
