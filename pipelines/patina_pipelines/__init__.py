@@ -1,0 +1,1 @@
+"""Wiring only: pipelines, where they run, and the command line."""

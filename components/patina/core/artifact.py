@@ -4,7 +4,8 @@ The content digest covers the payload files only. Timings, host facts and HTML v
 that equal work has equal digests and a tampered view is still found.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -75,21 +76,22 @@ def seal(
     Files named `*.html` and `facts.json` are facts, all others payload. An empty folder is refused.
 
     Raises:
-        DataRefused: nothing to seal.
+        DataRefused: nothing to seal, or a link among the files.
     """
     records = {path.relative_to(folder).as_posix(): _record(path) for path in _files(folder)}
     files = {name: record for name, record in records.items() if not _is_fact(name)}
     if not files:
         raise DataRefused(f"{folder} has no payload file: an artifact of kind {kind!r} must hold at least one.")
+    written = json.loads(json.dumps(dict(config), allow_nan=False))  # what a reader will find: tuples are lists, keys are strings
     manifest = Manifest(
         kind=kind,
         schema_version=SCHEMA_VERSION,
-        digest=_content_digest(kind, files),
+        digest=_content_digest(kind, SCHEMA_VERSION, files),
         files=files,
         facts={name: record for name, record in records.items() if _is_fact(name)},
         inputs=dict(inputs),
-        config=dict(config),
-        config_digest=storage.digest_of(dict(config)),
+        config=written,
+        config_digest=storage.digest_of(written),
         code_version=__version__,
         code_digest=provenance.source_digest(),
         libraries=provenance.library_versions(),
@@ -116,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
             raise DataRefused(f"{path} names the file {name!r} outside its folder. Do not use this artifact.")
     for field, found, expected in (
-        ("digest", manifest.digest, _content_digest(manifest.kind, manifest.files)),
+        ("digest", manifest.digest, _content_digest(manifest.kind, manifest.schema_version, manifest.files)),
         ("config_digest", manifest.config_digest, storage.digest_of(manifest.config)),
     ):
         if found != expected:
@@ -150,8 +152,11 @@ def open_artifact(folder: Path, kind: Kind) -> Manifest:
     return manifest
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+def _files(folder: Path) -> list[Path]:
+    paths = sorted(folder.rglob("*"))
+    if links := [path for path in paths if path.is_symlink()]:
+        raise DataRefused(f"{folder} holds the link {links[0].name!r}: an artifact holds plain files only. Copy what it points to.")
+    return [path for path in paths if path.is_file() and path != folder / MANIFEST]
 
 
 def _is_fact(name: str) -> bool:
@@ -162,6 +167,6 @@ def _record(path: Path) -> FileRecord:
     return FileRecord(bytes=path.stat().st_size, sha256=storage.sha256_file(path))
 
 
-def _content_digest(kind: str, files: Mapping[str, FileRecord]) -> str:
+def _content_digest(kind: str, schema_version: int, files: Mapping[str, FileRecord]) -> str:
     payload = {name: record.sha256 for name, record in files.items()}
-    return storage.digest_of({"kind": kind, "schema_version": SCHEMA_VERSION, "files": payload})
+    return storage.digest_of({"kind": kind, "schema_version": schema_version, "files": payload})

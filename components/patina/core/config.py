@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,9 +11,9 @@ from patina.core.errors import UsageError
 
 
 class Config(BaseModel):
-    """Base of every configuration and on-disk record: immutable, no unknown key, no silent conversion."""
+    """Base of every configuration and on-disk record: immutable, no unknown key, no silent conversion, no NaN or infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 ConfigType = TypeVar("ConfigType", bound=BaseModel)
@@ -40,12 +40,13 @@ def override(config: ConfigType, changes: Mapping[str, Any], where: str) -> Conf
     content = json.loads(config.model_dump_json())
     for path, value in changes.items():
         *parents, leaf = path.split(".")
-        place: Any = content
+        place: dict[str, Any] = content
         for depth, key in enumerate((*parents, leaf)):
-            if not isinstance(place, dict) or key not in place:
+            if key not in place:
                 raise UsageError(f"{where}: unknown key {path!r}. {_nearest(path, key_paths(type(config)))}")
             if depth < len(parents):
-                place = place[key]
+                inner = place[key]
+                place = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
         place[leaf] = value
     return parse(type(config), json.dumps(content), where)
 

@@ -6,6 +6,7 @@ pod (its own log is what people read there); a local run shows them live and kee
 
 import json
 import logging
+import math
 import os
 import resource
 import sys
@@ -20,7 +21,7 @@ from pydantic import Field
 
 from patina.core import storage
 from patina.core.config import Config
-from patina.core.errors import Interrupted, PatinaError, StageFailed
+from patina.core.errors import Interrupted, PatinaError, StageFailed, StorageError
 
 STATE = "state.json"
 LOG = "stage.log"
@@ -81,8 +82,8 @@ class Session:
         self._write()
 
     def report(self, done: int, total: int, unit: str, miou: float | None = None, seconds_left: float | None = None) -> None:
-        """Tells that `done` of `total` units are finished."""
-        progress = Progress(done=done, total=total, unit=unit, miou=miou, seconds_left=seconds_left)
+        """Tells that `done` of `total` units are finished; an mIoU that is NaN (no labelled pixel) is left out."""
+        progress = Progress(done=done, total=total, unit=unit, miou=_finite(miou), seconds_left=_finite(seconds_left))
         self._state = self._state.model_copy(update={"progress": progress})
         if done >= total or time.monotonic() - self._written > 0.5:
             self._write()
@@ -111,7 +112,8 @@ def session(stage: str, output: str, label: str | None = None) -> Generator[Sess
         label: what distinguishes it from its siblings, for instance the architecture.
 
     Raises:
-        SystemExit: with the error's exit code; the traceback is in the log, the last line says what to do.
+        SystemExit: with the error's exit code, also where the disk is too full to write the state; the traceback is in
+            the log, its last line says what to do.
     """
     folder = Path(output).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,16 +127,26 @@ def session(stage: str, output: str, label: str | None = None) -> Generator[Sess
     try:
         yield current
     except PatinaError as error:
-        current.close("interrupted" if isinstance(error, Interrupted) else "failed", error)
-        logging.getLogger(__name__).error("%s: %s\n%s", stage, error, traceback.format_exc())
+        _fail(current, stage, error)
         raise SystemExit(error.exit_code) from error
     except Exception as error:
         failure = StageFailed(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}")
-        current.close("failed", failure)
-        logging.getLogger(__name__).error("%s failed\n%s", stage, traceback.format_exc())
+        _fail(current, stage, failure)
         raise SystemExit(failure.exit_code) from error
     else:
         current.close("succeeded")
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+def _fail(current: Session, stage: str, error: PatinaError) -> None:
+    logging.getLogger(__name__).error("%s: %s\n%s", stage, error, traceback.format_exc())
+    try:
+        current.close("interrupted" if isinstance(error, Interrupted) else "failed", error)
+    except StorageError as fault:
+        logging.getLogger(__name__).error("%s: its end is not in %s: %s", stage, STATE, fault)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

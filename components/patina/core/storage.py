@@ -62,11 +62,11 @@ def read_json(path: Path) -> Any:
     """The parsed content of the JSON file `path`.
 
     Raises:
-        DataRefused: the file is missing or is not JSON.
+        DataRefused: the file is missing, is not JSON, or is nested too deeply to be ours.
     """
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataRefused(f"{path} should be a JSON file, but: {error}. Make it again.") from error
 
 

@@ -29,6 +29,11 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float | tuple
     """
     height, width = shape
     scale_y, scale_x = (scale, scale) if isinstance(scale, (int, float)) else scale
+    coarse = int(min(scale_y, scale_x) / 2 ** (octaves - 1) / 4)
+    if coarse >= 2:
+        # Noise whose finest features span 4 x `coarse` pixels loses nothing when it is drawn smaller.
+        small = noise(rng, (height // coarse + 1, width // coarse + 1), (scale_y / coarse, scale_x / coarse), octaves)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     total = np.zeros(shape, np.float32)
     power = 0.0
     for octave in range(octaves):
@@ -38,9 +43,10 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float | tuple
         # 0.65 is about the deviation that cubic resampling leaves of white noise.
         full = cv2.resize(grid, (int(grid.shape[1] * step_x), int(grid.shape[0] * step_y)), interpolation=cv2.INTER_CUBIC)
         top, left = int(step_y * rng.uniform(0.5, 1.5)), int(step_x * rng.uniform(0.5, 1.5))
-        total += gain / 0.65 * full[top : top + height, left : left + width]
+        total += np.float32(gain / 0.65) * full[top : top + height, left : left + width]
         power += gain**2
-    return total / np.float32(np.sqrt(power))
+    total *= np.float32(1 / np.sqrt(power))
+    return total
 
 
 def highest(field: Field, pixels: int) -> Covered:

@@ -61,7 +61,7 @@ def draw_look(rng: np.random.Generator, picture: Picture) -> Look:
     size = float(np.clip(np.sqrt(height * width) / 520, 0.8, 2.2))
 
     def tinted(base: Field, share: float, spread: float) -> Field:
-        free = _rgb(*rng.uniform(0.25, 0.95, 1).repeat(3) * np.array([1.0, rng.uniform(0.82, 1.0), rng.uniform(0.6, 0.95)]))
+        free = _rgb(*rng.uniform(0.25, 0.95, 1).repeat(3) * np.array([1.0, rng.uniform(0.87, 0.97), rng.uniform(0.68, 0.9)]))
         return np.clip(base * (1 - share) + free * share + rng.normal(0, spread, 3).astype(np.float32), 0.04, 0.97)
 
     def polar(light_share: float) -> Field:
@@ -70,8 +70,8 @@ def draw_look(rng: np.random.Generator, picture: Picture) -> Look:
     inks = ((0.12, 0.1, 0.1), (0.15, 0.18, 0.42), (0.45, 0.12, 0.12), (0.3, 0.3, 0.33), (0.28, 0.16, 0.08), (0.12, 0.3, 0.2))
     ink = np.array(inks[rng.integers(len(inks))], np.float32)
     stamp = np.array(inks[rng.integers(len(inks))], np.float32) * np.float32(1.3)
-    strength = rng.uniform(0.16, 0.42)
-    hues = ((0.55, 0.85, 1.3), (0.8, 0.85, 1.0), (0.95, 0.9, 0.85), (0.85, 0.75, 1.2), (0.7, 1.0, 1.0))
+    strength = rng.uniform(0.3, 0.46)
+    hues = ((0.55, 0.85, 1.3), (0.5, 0.9, 1.4), (0.65, 0.9, 1.2), (0.8, 0.9, 1.0), (0.7, 0.8, 1.35))
     leak_red = rng.uniform(0.85, 1.0)
     return Look(
         light=float(rng.uniform(0, 2 * np.pi)),

@@ -1,0 +1,1 @@
+"""Scores a model on whole test pictures at their native resolution."""

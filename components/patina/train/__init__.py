@@ -1,0 +1,1 @@
+"""Trains one architecture on packed tiles; stoppable at any moment, and exact when it goes on."""

@@ -1,0 +1,5 @@
+"""`python -m patina_pipelines` is the command line."""
+
+from patina_pipelines.cli import main
+
+main()

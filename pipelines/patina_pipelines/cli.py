@@ -1,0 +1,171 @@
+"""The command line: `patina run`, `compile`, `runs`, `show`. Errors are one or two lines; exit codes: `patina.core.errors`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from patina.core.errors import ERRORS_BY_NAME, Interrupted, PatinaError, StageFailed, UsageError
+
+app = typer.Typer(
+    help="Trains and compares segmentation models for damage on heritage pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+DEFAULT_RUNS = Path("runs")
+
+
+def main() -> NoReturn:
+    """Entry point of the console script: every expected error becomes one line and its exit code."""
+    try:
+        app()
+    except PatinaError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+@app.command()
+def run(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")] = "benchmark",
+    preset: Annotated[str, typer.Option(help="quick (minutes on a laptop) or standard (GPUs).")] = "quick",
+    data: Annotated[str | None, typer.Option(help="sample, a folder of Parquet shards, or hf://danielaivanova/damaged-media.")] = None,
+    architectures: Annotated[str | None, typer.Option(help="Comma-separated subset, for instance unet-mit_b0,unet-convnext_atto.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one setting; repeatable.")] = None,
+    runs_folder: RunsOption = DEFAULT_RUNS,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Goes on with this run: an id, its end, its folder, or latest.")] = None,
+) -> None:
+    """Runs a pipeline on this machine, from pictures to a report."""
+    from patina_pipelines import runs
+    from patina_pipelines.compiled import PIPELINES
+
+    if pipeline not in PIPELINES:
+        raise UsageError(f"unknown pipeline {pipeline!r}. Pipelines: {', '.join(PIPELINES)}.")
+    if resume is None:
+        folder = runs.create(runs_folder, pipeline, _arguments(preset, data, architectures, changes or []))
+    elif data is not None or architectures is not None or changes:
+        raise UsageError("--resume goes on with the run's own settings, got others beside it. Leave them out, or start a new run.")
+    else:
+        folder = runs.find(runs_folder, resume)
+    _execute(folder)
+
+
+@app.command("compile")
+def compile_(
+    check: Annotated[bool, typer.Option("--check", help="Compares instead of writing; exits 2 if a file is stale.")] = False,
+    output: Annotated[Path, typer.Option(help="Folder of the compiled pipelines.")] = Path("manifests/compiled"),
+) -> None:
+    """Writes the pipelines as YAML for Kubeflow Pipelines, or compares them with the committed files."""
+    from patina_pipelines import compiled
+
+    if not check:
+        for path in compiled.compile_all(output):
+            typer.echo(path)
+    elif stale := compiled.stale(output):
+        raise UsageError(f"{', '.join(stale)} in {output} differ from the code. Run `patina compile` and commit the result.")
+
+
+@app.command("runs")
+def runs_(runs_folder: RunsOption = DEFAULT_RUNS) -> None:
+    """Lists the runs, oldest first."""
+    from rich.table import Table
+
+    from patina_pipelines import runs
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "state", "attempts", "data"):
+        table.add_column(heading, no_wrap=True)
+    for folder in runs.listing(runs_folder):
+        record = runs.load(folder)
+        table.add_row(record.id, record.state, str(len(record.attempts)), escape(str(record.parameters.get("data"))))
+    _console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="An id, its end, its folder, or latest.")],
+    runs_folder: RunsOption = DEFAULT_RUNS,
+) -> None:
+    """Prints a run's stages, states, times, metrics and artifacts."""
+    from patina_pipelines import display, lineage, runs, supervise
+
+    folder = runs.find(runs_folder, name)
+    record, console = runs.load(folder), _console()
+    console.print(f"{record.id}: {record.state}, {len(record.attempts)} attempt(s)", highlight=False)
+    console.print(display.stage_table(supervise.stage_views(folder)))
+    for stage in lineage.collect(folder)["stages"]:
+        for output, made in stage["outputs"].items():
+            line = f"{stage['stage']}/{output}  {made['kind']}  {made['digest'][:12]}  {made['path']}"
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if record.state == "succeeded":
+        display.closing(console, folder, *_comparison(folder))
+
+
+def _arguments(preset_name: str, data: str | None, architectures: str | None, assignments: list[str]) -> dict[str, Any]:
+    from patina.core.config import parse_assignments
+    from patina.models.architectures import parse_architectures
+    from patina_pipelines import presets
+
+    if preset_name not in ("quick", "standard"):
+        raise UsageError(f"unknown preset {preset_name!r}. Presets: quick, standard.")
+    changes = parse_assignments(assignments)
+    if data is not None:
+        changes["data"] = data
+    if architectures is not None:
+        changes["architectures"] = list(parse_architectures(architectures))
+    asked = presets.with_changes(presets.preset(preset_name), changes)
+    arguments = presets.pipeline_arguments(
+        asked, cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if asked.data != "sample" and "://" not in asked.data:
+        arguments["data"] = str(Path(asked.data).expanduser().resolve())
+    return arguments
+
+
+def _execute(folder: Path) -> None:
+    from patina_pipelines import display, supervise
+
+    console = _console()
+    console.print(f"run: {folder}", soft_wrap=True, highlight=False, markup=False)
+    with display.live(console) as show_stages:
+        outcome = supervise.execute(folder, show_stages)
+    resume = f"Go on with: patina run --resume {folder.name}"
+    if outcome == "interrupted":
+        raise Interrupted(f"stopped; what is finished is kept. {resume} --runs {folder.parent}")
+    if outcome == "failed":
+        raise _failure(folder, resume)
+    display.closing(console, folder, *_comparison(folder))
+
+
+def _failure(folder: Path, resume: str) -> PatinaError:
+    """The error of the stages that failed: their own words, where the log lies, and how to go on."""
+    from patina_pipelines import supervise
+
+    failed = [view for view in supervise.stage_views(folder) if view.state is not None and view.state.state == "failed"]
+    if not failed:
+        return StageFailed(f"the engine stopped before a stage could say why. See {folder / 'logs' / 'engine.log'}. {resume}")
+    lines = [f"{view.name}: {view.state.message} Log: {folder / 'logs' / view.name}.log" for view in failed if view.state is not None]
+    first = failed[0].state
+    kind = ERRORS_BY_NAME.get(first.error or "", StageFailed) if first is not None else StageFailed
+    return kind("\n".join((*lines, resume)))
+
+
+def _comparison(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The summary of the finished run in `folder` and the path of its report, which also lies at the top of the run."""
+    from patina.core import storage
+
+    comparison = folder / "artifacts" / "compare" / "comparison"
+    report = folder / "report.html"
+    storage.write_bytes(report, (comparison / "report.html").read_bytes())
+    return storage.read_json(comparison / "summary.json"), report
+
+
+def _console() -> Console:
+    return Console(highlight=False)

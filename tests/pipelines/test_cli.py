@@ -1,0 +1,98 @@
+"""Every mistake that a person can make on the command line: one clear line, the exit code of design, no traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+TINY = ("--set", "pictures=12", "--set", "epochs=1")
+
+
+def patina(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "patina_pipelines", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def assert_one_clear_error(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    message = result.stderr.strip()
+    assert len(message.splitlines()) <= 2, message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("--architectures", "unet-resnet"), ("unet-resnet", "unet-mit_b0"), id="unknown architecture"),
+        pytest.param(("--set", "train.optimizer.learning_rat=0.1"), ("learning_rat", "train.optimizer.learning_rate"), id="unknown key"),
+        pytest.param(("--set", "split.tst=0.1"), ("split.tst", "split."), id="unknown key of a data stage"),
+        pytest.param(("--set", "epochs=many"), ("epochs", "many", "integer"), id="wrong type"),
+        pytest.param(("--set", "tile_size=100"), ("tile_size", "32"), id="impossible value"),
+        pytest.param(("--set", "epochs"), ("key=value", "epochs"), id="no assignment"),
+        pytest.param(("--preset", "slow"), ("slow", "quick, standard"), id="unknown preset"),
+        pytest.param(("--resume", "nothing"), ("nothing", "none yet"), id="unknown run"),
+        pytest.param(("--resume", "latest", "--set", "epochs=2"), ("--resume", "own settings"), id="resume with other settings"),
+        pytest.param(("nonsense",), ("nonsense", "benchmark"), id="unknown pipeline"),
+    ],
+)
+def test_wrong_usage_exits_2(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    assert_one_clear_error(patina("run", *arguments, cwd=tmp_path), 2, *words)
+    assert not (tmp_path / "runs").exists(), "nothing is started"
+
+
+def missing_folder(folder: Path) -> Path:
+    return folder / "nowhere"
+
+
+def empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def unreadable_parquet(folder: Path) -> Path:
+    (folder / "train-00000-of-00001.parquet").write_bytes(b"PAR1 this is none PAR1")
+    return folder
+
+
+def wrong_columns(folder: Path) -> Path:
+    pq.write_table(pa.table({"id": ["a"], "picture": [b"x"]}), folder / "train-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (missing_folder, ("nowhere",)),
+        (empty_folder, ("empty", "parquet")),
+        (unreadable_parquet, ("train-00000-of-00001.parquet",)),
+        (wrong_columns, ("annotation", "picture")),
+    ],
+)
+def test_refused_data_exits_3(tmp_path: Path, make, words: tuple[str, ...]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    result = patina("run", "--data", str(make(data)), *TINY, cwd=tmp_path)
+    assert result.returncode == 3, result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    first, *rest = result.stderr.strip().splitlines()
+    assert all(word in first for word in words), first
+    assert "logs/download.log" in first
+    assert len(rest) == 1
+    assert "--resume" in rest[0]
+
+
+def test_help_needs_neither_kfp_nor_torch(tmp_path: Path) -> None:
+    script = "import sys, patina_pipelines.cli; print(sorted({'kfp', 'torch', 'pandas'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_stale_compiled_files_exit_2(tmp_path: Path) -> None:
+    (tmp_path / "benchmark.yaml").write_text("old")
+    result = patina("compile", "--check", "--output", str(tmp_path), cwd=tmp_path)
+    assert_one_clear_error(result, 2, "benchmark.yaml", "patina compile")
