@@ -28,7 +28,7 @@ def assert_one_clear_error(result: subprocess.CompletedProcess[str], code: int, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param(("--architectures", "unet-resnet"), ("unet-resnet", "unet-mit_b0"), id="unknown architecture"),
+        pytest.param(("--architectures", "unet-resnet"), ("unet-resnet", "unet-mit_b3"), id="unknown architecture"),
         pytest.param(("--set", "train.optimizer.learning_rat=0.1"), ("learning_rat", "train.optimizer.learning_rate"), id="unknown key"),
         pytest.param(("--set", "split.tst=0.1"), ("split.tst", "split."), id="unknown key of a data stage"),
         pytest.param(("--set", "epochs=many"), ("epochs", "many", "integer"), id="wrong type"),
@@ -70,7 +70,7 @@ def wrong_columns(folder: Path) -> Path:
         (missing_folder, ("nowhere",)),
         (empty_folder, ("empty", "parquet")),
         (unreadable_parquet, ("train-00000-of-00001.parquet",)),
-        (wrong_columns, ("annotation", "picture")),
+        (wrong_columns, ("train-00000-of-00001.parquet", "annotation: no such column")),
     ],
 )
 def test_refused_data_exits_3(tmp_path: Path, make, words: tuple[str, ...]) -> None:

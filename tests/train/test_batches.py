@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,7 @@ def test_an_epoch_shows_every_training_tile_once_and_never_ends_on_a_single_one(
     steps = seen(batches(train, size))
     assert [len(step) for step in steps] == sizes
     assert len(steps) == batches(train, size).steps
-    assert sorted(sum(steps, [])) == list(range(train))
+    assert sorted(chain.from_iterable(steps)) == list(range(train))
 
 
 def test_seed_and_epoch_decide_the_order() -> None:
@@ -56,7 +58,8 @@ def test_picture_and_mask_of_a_tile_stay_together_and_are_normalised() -> None:
 
 
 def test_validation_shows_its_own_tiles_unchanged_and_in_order() -> None:
-    assert sum((truth[:, 0, 0].tolist() for _, truth in batches().validating()), []) == [10, 11, 12]
+    shown = chain.from_iterable(truth[:, 0, 0].tolist() for _, truth in batches().validating())
+    assert list(shown) == [10, 11, 12]
 
 
 def pattern() -> tuple[torch.Tensor, torch.Tensor]:

@@ -72,13 +72,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(tiles: Path, weights: Path, model: Path, **changes: object) -> tuple[Manifest, dict[str, object]]:
+def trained(
+    tiles: Path, weights: Path, model: Path, session: type[Session] = Session, **changes: object
+) -> tuple[Manifest, dict[str, object]]:
     """One run in this process; `changes` replace its arguments, or are settings if they are none of these."""
     arguments = {"architecture": "unet-mit_b0", "recipe": "quick", "epochs": 3, "seed": 5, "cpu": 1, "checkpoints": "none"}
     settings = json.dumps(SETTINGS | {key: value for key, value in changes.items() if key not in arguments})
     arguments |= {key: value for key, value in changes.items() if key in arguments}
     model.parent.mkdir(parents=True, exist_ok=True)
-    return run(tiles, weights, model, **arguments, settings=settings, progress=Session(model.parent, "train", None))
+    return run(tiles, weights, model, **arguments, settings=settings, progress=session(model.parent, "train", None))
 
 
 @pytest.fixture(scope="module")
@@ -158,23 +160,34 @@ def test_a_training_killed_twice_ends_with_the_very_same_model(reference, tiles:
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
-def test_a_terminated_training_says_so_and_goes_on_where_it_stopped(reference, tiles: Path, weights: Path, tmp_path: Path) -> None:
-    process = child(tiles, weights, tmp_path)
-    wait_for_step(tmp_path, 3, process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == Interrupted.exit_code
-    assert storage.read_json(tmp_path / "state.json")["state"] == "interrupted"
+class Impatient(Session):
+    """Sends this process a SIGTERM at the first report, as a cluster does that takes a node away."""
+
+    def report(self, *arguments: object, **more: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def interrupted(tiles: Path, weights: Path, folder: Path) -> None:
+    with pytest.raises(Interrupted, match=r"stopped in epoch 1; its state is saved in .*Run again to go on"):
+        trained(tiles, weights, folder / "model", session=Impatient, checkpoints=str(folder / "checkpoints"), checkpoint_seconds=1000.0)
+
+
+def test_a_terminated_training_goes_on_where_it_stopped(reference, tiles: Path, weights: Path, tmp_path: Path) -> None:
+    interrupted(tiles, weights, tmp_path)
     manifest, _ = trained(tiles, weights, tmp_path / "model", checkpoints=str(tmp_path / "checkpoints"))
-    assert manifest.digest == reference[1].digest
+    assert manifest.files["model.safetensors"] == reference[1].files["model.safetensors"]
+    assert storage.read_json(tmp_path / "model" / "facts.json")["starts"] == 2
 
 
 def test_a_state_of_another_seed_is_not_taken(tiles: Path, weights: Path, tmp_path: Path) -> None:
-    process = child(tiles, weights, tmp_path)
-    wait_for_step(tmp_path, 3, process)
-    process.kill()
-    process.wait()
+    interrupted(tiles, weights, tmp_path)
     trained(tiles, weights, tmp_path / "model", seed=6, checkpoints=str(tmp_path / "checkpoints"))
     assert storage.read_json(tmp_path / "model" / "facts.json")["starts"] == 1
+
+
+def test_without_a_checkpoint_folder_a_terminated_training_says_what_is_lost(tiles: Path, weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match="nothing was saved, because no checkpoint folder was given"):
+        trained(tiles, weights, tmp_path / "model", session=Impatient)
 
 
 def test_losses_that_are_not_finite_end_the_training(tiles: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ def is_generated(source: str) -> bool:
 
 
 def percent(value: float) -> str:
-    """0.3124 -> `31.2 %`."""
-    return f"{100 * value:.1f} %"
+    """0.3124 -> `31.2 %`, its parts never torn apart by a line's end."""
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def points(value: float, sign: bool = False) -> str:

@@ -20,6 +20,7 @@ from patina.compare.ranking import Entry
 from patina.core import storage
 from patina.core.artifact import Manifest
 from patina.core.errors import UsageError
+from patina.core.evaluation import FACTS
 from patina.core.splits import SPLITS
 from patina.core.taxonomy import CLASSES
 from patina.models.architectures import facts, parse_architecture
@@ -104,7 +105,7 @@ def _ranking_row(place: int, entry: Entry, findings: Findings) -> dict[str, Any]
         "gain_interval": _span(entry.gain_low, entry.gain_high),
         "behind": None if entry.behind is None else points(entry.behind),
         "behind_interval": _span(entry.behind_low, entry.behind_high),
-        "worse": entry.behind_low is not None and entry.behind_low > 0,
+        "verdict": "" if entry.behind_low is None else "more than chance" if entry.behind_low > 0 else "within chance",
         "first": "–" if entry.first_share is None else f"{100 * entry.first_share:.0f} %",
         "accuracy": _percent_or_dash(entry.pixel_accuracy),
         "f1": _percent_or_dash(entry.mean_f1),
@@ -150,9 +151,11 @@ def _cell(value: float | None, best: bool) -> dict[str, Any]:
     if value is None:
         return {"text": "–", "style": "", "best": False}
     depth = math.sqrt(value)  # small scores are where classes differ
-    mixed = (round(paper + depth * (teal - paper)) for paper, teal in zip(_PAPER, _TEAL, strict=True))
-    ink = "#fff" if depth > 0.62 else "#22303c"
-    return {"text": f"{100 * value:.1f}", "style": f"background:rgb{tuple(mixed)};color:{ink}", "best": best}
+    red, green, blue = (round(paper + depth * (teal - paper)) for paper, teal in zip(_PAPER, _TEAL, strict=True))
+    linear = [(channel / 255) ** 2.2 for channel in (red, green, blue)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    ink = "#fff" if luminance < 0.19 else "#0d161d"  # where both inks have the same contrast (WCAG 2.2), 4.4 to 1
+    return {"text": f"{100 * value:.1f}", "style": f"background:rgb({red},{green},{blue});color:{ink}", "best": best}
 
 
 def _examples(findings: Findings, limit: int) -> list[dict[str, Any]]:
@@ -228,7 +231,7 @@ def _description(architecture: str) -> str:
 
 
 def _speed(candidate: Candidate) -> str:
-    path = candidate.evaluation.folder / "facts.json"
+    path = candidate.evaluation.folder / FACTS
     if not path.is_file():
         return "–"
     measured = storage.read_json(path)
@@ -255,8 +258,8 @@ def _span(low: float | None, high: float | None) -> str:
 
 def _share(value: float) -> str:
     if 0 < value < 0.001:
-        return "< 0.1 %"
-    return f"{100 * value:.1f} %"
+        return "< 0.1\N{NO-BREAK SPACE}%"
+    return percent(value)
 
 
 def _percent_or_dash(value: float | None) -> str:

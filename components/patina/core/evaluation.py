@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.json"
 CONFUSION = "confusion.parquet"
+SCORES = "scores.parquet"
+FACTS = "facts.json"
 PREDICTIONS = "predictions"
 EXAMPLES = "figures/examples"
 

@@ -29,10 +29,10 @@ _LIBRARIES = (
 
 @lru_cache(maxsize=1)
 def source_digest() -> str:
-    """Hex SHA-256 over the names and bytes of the package's Python files: changes with any edit of the code."""
+    """Hex SHA-256 over the names and bytes of the package's Python files and templates: changes with any edit of the code."""
     root = Path(patina.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".jinja", ".css"}):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -39,7 +39,8 @@ def writing(rng: np.random.Generator, picture: Picture, mask: Mask, look: Look, 
             at = 0.0
             while x + at < width * 0.95 and rng.random() < 0.8:
                 word = handwriting(rng, int(rng.integers(2, 8)), size)
-                stroke(coverage, (word + (at, row * size * 1.7)) @ turn + (x, y), pen, rng.uniform(0.8, 1.0))
+                offset = np.array((at, row * size * 1.7))
+                stroke(coverage, (word + offset) @ turn + (x, y), pen, rng.uniform(0.8, 1.0))
                 at += float(word[:, 0].max()) + size * 0.6
                 if int((coverage >= 110).sum()) >= pixels:
                     break

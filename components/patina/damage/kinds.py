@@ -13,7 +13,7 @@ ORDER: tuple[int, ...] = (10, 15, 7, 9, 6, 2, 1, 14, 13, 11, 8, 12, 4, 3, 5)
 """Ids from the damage that lies deepest to the one on top: later ones cover earlier ones, in picture and mask."""
 
 
-def draw(kind: int, rng: np.random.Generator, picture: Picture, mask: Mask, look: Look, pixels: int) -> None:
+def draw(kind: int, rng: np.random.Generator, picture: Picture, mask: Mask, look: Look, pixels: int) -> None:  # noqa: PLR0912 one case per class
     """Draws about `pixels` pixels of the damage with class id `kind` into `picture` and `mask`, in place.
 
     Args:

@@ -20,9 +20,9 @@ from patina.damage.fields import (
     lit,
     mark,
     noise,
+    polygon,
     ramp,
     ring,
-    polygon,
     slope,
     softened,
 )

@@ -209,7 +209,9 @@ def _glass(rng: np.random.Generator, content: str, shape: tuple[int, int]) -> Pa
         blend(picture, np.full(3, rng.choice((0.05, 0.93))), cv2.GaussianBlur(frame, (0, 0), 1.2))
     if rng.random() < 0.12:
         _surround(rng, picture, mask, 0.03)
-    return Painting(picture, mask, "Glass negative" if negative else "Lantern slide", f"Glass plate with {name}", grey and rng.random() < 0.5)
+    return Painting(
+        picture, mask, "Glass negative" if negative else "Lantern slide", f"Glass plate with {name}", grey and rng.random() < 0.5
+    )
 
 
 def _film(rng: np.random.Generator, _content: str, shape: tuple[int, int]) -> Painting:

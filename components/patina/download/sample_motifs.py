@@ -155,7 +155,9 @@ def _house(rng: np.random.Generator, picture: Drawing, at: tuple[float, float], 
     flat(picture, roof, palette[rng.integers(0, 4)])
     for step in (0.15, 0.4, 0.75):
         left, top = x + wide * step, y - tall * 0.65
-        flat(picture, [(left, top), (left + wide * 0.1, top), (left + wide * 0.1, top + tall * 0.25), (left, top + tall * 0.25)], palette[0])
+        flat(
+            picture, [(left, top), (left + wide * 0.1, top), (left + wide * 0.1, top + tall * 0.25), (left, top + tall * 0.25)], palette[0]
+        )
 
 
 def _head(
@@ -201,7 +203,8 @@ def portrait(rng: np.random.Generator, shape: tuple[int, int], palette: Palette)
         start = np.array((x + rng.uniform(-1.4, 1.4) * size, y + rng.uniform(1.6, 2.2) * size))
         bend = np.cumsum(rng.normal((0, 0.5), (0.12, 0.1), (8, 2)) * size * 0.7, axis=0)
         line(picture, start + bend, dress * rng.choice((0.45, 1.5)), max(1.5, size / 25))
-    flat(picture, [(x - 0.35 * size, y + 0.6 * size), (x + 0.35 * size, y + 0.6 * size), (x + 0.5 * size, y + 1.6 * size), (x - 0.5 * size, y + 1.6 * size)], skin * 0.78)  # fmt: skip
+    neck = np.array([(-0.35, 0.6), (0.35, 0.6), (0.5, 1.6), (-0.5, 1.6)]) * size + (x, y)
+    flat(picture, neck, skin * 0.78)
     collar = ring((x, y + 1.45 * size), (0.95 * size, 0.34 * size), 0, 0.08 * np.cos(np.arange(40) * 2.5))
     if rng.random() < 0.7:
         modelled(picture, collar, palette[7], light, 0.3)
@@ -233,7 +236,9 @@ def figures(rng: np.random.Generator, shape: tuple[int, int], palette: Palette) 
             line(picture, np.vstack([[(x - wide * 1.05, floor)], arc, [(x + wide * 1.05, floor)]]), palette[rng.integers(0, 8)], width / 90)
         robe = palette[rng.integers(0, 7)]
         sway = rng.normal(0, 0.12)
-        outline = np.array([(-0.35, 0.17), (0.35, 0.17), (0.62, 0.45), (0.55, 0.75), (0.8, 1.02), (-0.75, 1.02), (-0.55, 0.7), (-0.66, 0.42)])
+        outline = np.array(
+            [(-0.35, 0.17), (0.35, 0.17), (0.62, 0.45), (0.55, 0.75), (0.8, 1.02), (-0.75, 1.02), (-0.55, 0.7), (-0.66, 0.42)]
+        )
         modelled(picture, outline * (wide, tall) + (x + sway * size, top), robe, light, 0.45)
         if rng.random() < 0.7:
             mantle = np.array([(-0.4, 0.18), (0.15, 0.18), (0.5, 0.6), (0.1, 0.95), (-0.5, 0.8), (-0.66, 0.42)])

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 
 from patina.damage.additions import handwriting
-from patina.damage.fields import Picture, blend, noise, stroke
+from patina.damage.fields import Picture, blend, noise, ring, stroke
 from patina.download.sample_motifs import draw_palette, line, modelled
-from patina.damage.fields import ring
 
 
 def _script(rng: np.random.Generator, shape: tuple[int, int], box: tuple[float, float, float, float], height: float) -> np.ndarray:
@@ -49,7 +48,12 @@ def manuscript(rng: np.random.Generator, sheet: Picture, scene: Picture | None) 
         box = (start, top, start + (right - left) / columns - letter * 1.5 * (columns > 1), bottom)
         blend(picture, np.clip(ink, 0, 1), _script(rng, (height, width), box, letter).astype(np.float32) / 255 * np.float32(0.9))
     drawing = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    modelled(drawing, [(left, top), (left + 3 * letter, top), (left + 3 * letter, top + 3.4 * letter), (left, top + 3.4 * letter)], colors[2], 4.0)
+    modelled(
+        drawing,
+        [(left, top), (left + 3 * letter, top), (left + 3 * letter, top + 3.4 * letter), (left, top + 3.4 * letter)],
+        colors[2],
+        4.0,
+    )
     line(drawing, ring((left + 1.5 * letter, top + 1.7 * letter), (letter, letter * 1.2)), colors[7], letter / 3, closed=True)
     if rng.random() < 0.7:
         _vine(rng, drawing, left * 0.5, bottom, colors, letter)

@@ -75,7 +75,7 @@ def draw_class_scores(path: Path, summary: EvaluationSummary) -> None:
     _save(path, figure)
 
 
-def draw_reliability(path: Path, calibration: Calibration, error: float | None) -> None:
+def draw_reliability(path: Path, calibration: Calibration, error: float) -> None:
     """Accuracy against confidence; on the diagonal a confidence of 80 % is right in 80 % of the pixels."""
     figure = _figure(4.2, 3.6)
     axes = figure.add_subplot()
@@ -86,8 +86,7 @@ def draw_reliability(path: Path, calibration: Calibration, error: float | None) 
     axes.plot(confidence, accuracy, "-", color=_ACCENT, linewidth=1)
     axes.scatter(confidence, accuracy, s=12 + 160 * np.sqrt(pixels / max(1, pixels.sum())), color=_ACCENT, alpha=0.85)
     axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence, %", ylabel="right, %")
-    title = "no labelled pixel" if error is None else f"Calibration error {100 * error:.1f} points"
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(f"Calibration error {100 * error:.1f} points", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     _save(path, figure)
 

@@ -20,8 +20,8 @@ _PAGE_FIGURES = (
     ("class_iou.png", "IoU, recall and precision of each class in the truth"),
     ("confusion.png", "Of 100 pixels of each true class, how many were given each class"),
     ("reliability.png", "How often a prediction of a given confidence was right"),
-    ("best.jpg", "Pictures with the highest mIoU: input, truth, prediction, errors"),
-    ("worst.jpg", "Pictures with the lowest mIoU: input, truth, prediction, errors"),
+    ("best.jpg", "Damaged pictures with the highest mIoU: input, truth, prediction, errors"),
+    ("worst.jpg", "Damaged pictures with the lowest mIoU: input, truth, prediction, errors"),
 )
 
 
@@ -38,11 +38,14 @@ def draw(folder: Path, test_images: Path, summary: EvaluationSummary, tally: Tal
     """Writes `figures/*` and `figures/examples/*` of the evaluation in `folder`; its predictions must be there already."""
     (folder / EXAMPLES).mkdir(parents=True, exist_ok=True)
     target = folder / "figures"
-    figures.draw_class_scores(target / "class_iou.png", summary)
-    figures.draw_confusion(target / "confusion.png", summary)
-    figures.draw_reliability(target / "reliability.png", tally.calibration, summary.calibration_error)
-    table = tally.scores().dropna(subset="miou").sort_values(["miou", "id"], ascending=[False, True])
-    ranked = [(str(name), float(miou)) for name, miou in zip(table["id"], table["miou"], strict=True)]
+    if summary.calibration_error is not None:  # at least one labelled pixel
+        figures.draw_class_scores(target / "class_iou.png", summary)
+        figures.draw_confusion(target / "confusion.png", summary)
+        figures.draw_reliability(target / "reliability.png", tally.calibration, summary.calibration_error)
+    table = tally.scores()
+    damaged = tally.counts()[:, 1:].sum((1, 2)) > 0  # without damage in the truth, mIoU says little of a picture
+    scored = [(str(name), float(miou)) for name, miou, shown in zip(table["id"], table["miou"], damaged, strict=True) if shown]
+    ranked = sorted(scored, key=lambda pair: (-pair[1], pair[0]))
     half = min(config.extremes, (len(ranked) + 1) // 2)
     chosen = {"best.jpg": ranked[:half], "worst.jpg": ranked[::-1][: min(half, len(ranked) - half)]}
     wanted = {*summary.examples, *(name for rows in chosen.values() for name, _ in rows)}

@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from patina.core import artifact, provenance, storage
 from patina.core.config import parse
 from patina.core.confusion import mean_iou
 from patina.core.containers import TORCH
 from patina.core.errors import DataRefused
-from patina.core.evaluation import PREDICTIONS, EvaluationSummary, write_confusion, write_summary
-from patina.core.model_card import read_model_card
+from patina.core.evaluation import FACTS, PREDICTIONS, SCORES, EvaluationSummary, write_confusion, write_summary
+from patina.core.model_card import ModelCard, read_model_card
 from patina.core.pictures import decode_mask, decode_picture
 from patina.core.raw import RawRow, check_id, iter_rows, read_index
 from patina.core.session import Session
@@ -36,7 +37,8 @@ from patina.evaluate.scoring import PictureScores, score_picture
 from patina.evaluate.settings import EvaluateConfig
 from patina.evaluate.summary import Tally
 from patina.evaluate.windows import Segmenter, to_native
-from patina.models.network import load
+
+FIGURES_PAGE = "figures.html"
 
 
 def run(
@@ -57,14 +59,25 @@ def run(
         UsageError: wrong settings.
         DataRefused: a broken artifact, a model of another view than `full`, or a mask that does not fit its picture.
     """
+    from patina.models.network import load
+
     config = parse(EvaluateConfig, settings, "evaluate settings")
     inputs = {"model": artifact.open_artifact(Path(model), "model"), "test_images": artifact.open_artifact(Path(test_images), "raw")}
-    total = len(read_index(test_images))
-    card, device = read_model_card(Path(model)), _device(cpu)
+    card, folder = read_model_card(Path(model)), Path(evaluation)
     if card.view != "full":
         raise DataRefused(f"{model} speaks the view {card.view!r}; test pictures are judged in the view 'full'. Evaluate another model.")
-    segmenter = Segmenter(load(model), card.mean, card.std, card.geometry.tile_size, config.overlap, config.batch, device)
-    folder = Path(evaluation)
+    summary = evaluate_network(load(model), card, Path(test_images), folder, cpu, config, progress)
+    storage.write_bytes(Path(figures), (folder / FIGURES_PAGE).read_bytes())
+    digests = {role: manifest.digest for role, manifest in inputs.items()}
+    return artifact.seal(folder, "evaluation", inputs=digests, config=config.model_dump(mode="json"), image=TORCH), summary
+
+
+def evaluate_network(
+    network: nn.Module, card: ModelCard, test_images: Path, folder: Path, cpu: int, config: EvaluateConfig, progress: Session
+) -> EvaluationSummary:
+    """Judges `network` on the pictures in `test_images` and writes the files of the evaluation into `folder`."""
+    device, total = _device(cpu), len(read_index(test_images))
+    segmenter = Segmenter(network, card.mean, card.std, card.geometry.tile_size, config.overlap, config.batch, device)
     (folder / PREDICTIONS).mkdir(parents=True, exist_ok=True)
     tally, started = Tally(NUM_CLASSES, config.calibration_bins), time.monotonic()
     for done, row in enumerate(iter_rows(test_images), 1):
@@ -77,17 +90,14 @@ def run(
     summary = tally.summary(card, config.examples)
     write_summary(folder, summary)
     write_confusion(folder, tally.table(), tally.counts())
-    with storage.atomic_file(folder / "scores.parquet") as stream:
+    with storage.atomic_file(folder / SCORES) as stream:
         tally.scores().to_parquet(stream, index=False)
-    gallery.draw(folder, Path(test_images), summary, tally, config)
-    storage.write_json(folder / "facts.json", _facts(device, seconds, total, summary.pixels))
-    page = gallery.page(folder, summary)
-    storage.write_text(folder / "figures.html", page)
-    storage.write_text(Path(figures), page)
+    storage.write_json(folder / FACTS, _facts(device, seconds, total, summary.pixels))
+    gallery.draw(folder, test_images, summary, tally, config)
+    storage.write_text(folder / FIGURES_PAGE, gallery.page(folder, summary))
     if summary.unlabelled:
         logging.getLogger(__name__).warning("without a labelled pixel: %s", ", ".join(summary.unlabelled))
-    digests = {role: manifest.digest for role, manifest in inputs.items()}
-    return artifact.seal(folder, "evaluation", inputs=digests, config=config.model_dump(mode="json"), image=TORCH), summary
+    return summary
 
 
 def judge(row: RawRow, segmenter: Segmenter, geometry: Geometry, config: EvaluateConfig) -> PictureScores:
@@ -122,9 +132,9 @@ def _indexed_png(labels: NDArray[np.uint8]) -> bytes:
 
 
 def _facts(device: torch.device, seconds: float, pictures: int, pixels: int) -> dict[str, Any]:
-    on_gpu = device.type == "cuda"
+    on_gpu, threads = device.type == "cuda", torch.get_num_threads()
     return {
-        "device": torch.cuda.get_device_name(device) if on_gpu else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name(device) if on_gpu else "CPU, 1 thread" if threads == 1 else f"CPU, {threads} threads",
         "seconds": round(seconds, 3),
         "pictures_per_second": round(pictures / seconds, 3),
         "megapixels_per_second": round(pixels / 1e6 / seconds, 4),

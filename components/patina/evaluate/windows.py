@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-_NATIVE_VALUES = 1 << 23  # floats of one strip at native resolution: 32 MiB, a few copies of it fit beside a model
+_STRIP_VALUES = 1 << 23  # floats of one strip that is handed on: 32 MiB, a few copies of it fit beside a model
 
 
 def starts(length: int, tile: int, overlap: float) -> list[int]:
@@ -85,12 +85,13 @@ class Segmenter:
                 band = torch.zeros(probabilities.shape[1], tile, padded_width, device=self._device)
             for (y, x), values in zip(chosen, probabilities, strict=True):
                 if y > top:
-                    done, top = y - top, y
-                    yield (band[:, :done] / total[:done])[:, :, :width]
-                    band, total = _shift(band, done), _shift(total[None], done)[0]
+                    yield from _mean(band, total, y - top, width)
+                    _shift(band, y - top)
+                    _shift(total[None], y - top)
+                    top = y
                 band[:, :, x : x + tile] += values * weight
                 total[:, x : x + tile] += weight
-        yield (band[:, : height - top] / total[: height - top])[:, :, :width]
+        yield from _mean(band, total, height - top, width)
 
     def _forward(self, windows: NDArray[np.uint8]) -> Tensor:
         pixels = torch.from_numpy(windows).to(self._device).permute(0, 3, 1, 2)
@@ -99,9 +100,19 @@ class Segmenter:
         return logits.float().softmax(1)
 
 
-def _shift(band: Tensor, done: int) -> Tensor:
-    """Drops the first `done` rows of [C, rows, w] and adds as many empty ones below."""
-    return torch.cat([band[:, done:], band.new_zeros(band.shape[0], done, band.shape[2])], 1)
+def _mean(band: Tensor, total: Tensor, rows: int, width: int) -> Iterator[Tensor]:
+    """The first `rows` of [C, tile, w] divided by their weights, in strips of bounded size."""
+    step = max(1, _STRIP_VALUES // (band.shape[0] * width))
+    for begin in range(0, rows, step):
+        part = slice(begin, min(begin + step, rows))
+        yield band[:, part, :width] / total[part, :width]
+
+
+def _shift(band: Tensor, rows: int) -> None:
+    """Drops the first `rows` of [C, tile, w] and adds as many empty ones below, in place: the overlap is small, the band is not."""
+    kept = band[:, rows:].clone()
+    band.zero_()
+    band[:, : kept.shape[1]] = kept
 
 
 @torch.inference_mode()
@@ -131,7 +142,7 @@ def to_native(strips: Iterator[Tensor], scaled: tuple[int, int], native: tuple[i
     for strip in strips:
         held = torch.cat([held, strip], 1) if held.numel() else strip
         ready = int(torch.searchsorted(lower, first + held.shape[1]))
-        rows = max(1, _NATIVE_VALUES // (strip.shape[0] * max(width, native_width)))
+        rows = max(1, _STRIP_VALUES // (strip.shape[0] * max(width, native_width)))
         for begin in range(done, ready, rows):
             part = slice(begin, min(begin + rows, ready))
             above, below = (held[:, (index[part] - first).to(held.device)] for index in (upper, lower))

@@ -71,7 +71,7 @@ class Batches:
         return images.permute(0, 3, 1, 2), masks
 
     def _normalised(self, images: Tensor) -> Tensor:
-        """Values 0..255 -> normalised, channels last: 10-20 % faster than channels first for all of the encoders, CPU and CUDA."""
+        """Values 0..255 -> normalised, channels last: 8-20 % faster than channels first for the quick encoders on one CPU core."""
         mean, std = (torch.tensor(values, device=self.device).view(1, 3, 1, 1) * 255 for values in (self.mean, self.std))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
