@@ -15,7 +15,7 @@ import pytest
 from patina.core import artifact
 from patina_pipelines import runs, supervise, watch
 
-ARCHITECTURES = ("unet-mit_b0", "unet-convnext_atto")
+ARCHITECTURES = ("unet-mit_b0", "unet-resnet10t")
 TINY = (
     *("--architectures", ",".join(ARCHITECTURES)),
     *("--set", "pictures=16", "--set", "tile_size=64", "--set", "epochs=2", "--set", "augment.windows_per_picture=6"),

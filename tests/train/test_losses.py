@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from patina.core.config import override
 from patina.core.errors import UsageError
-from patina.train.losses import SegmentationLoss, dice_loss, focal_loss
+from patina.train.losses import SegmentationLoss, dice_loss, focal_loss, limited
 from patina.train.settings import LossConfig, TrainConfig
 
 CLASSES = 5
@@ -108,3 +108,9 @@ def test_extreme_logits_stay_finite(scale: float) -> None:
 def test_a_loss_without_parts_is_refused() -> None:
     with pytest.raises(UsageError, match="at least one part of the loss must count"):
         override(TrainConfig(), {"loss.dice": 0.0, "loss.focal": 0.0}, "train settings")
+
+
+def test_class_weights_are_cut_to_the_largest_ratio_and_keep_the_mean_1() -> None:
+    weights = limited(torch.tensor([0.1, 0.2, 10.0]), max_ratio=5.0)
+    torch.testing.assert_close(weights / weights[0], torch.tensor([1.0, 2.0, 5.0]))
+    assert weights.mean().item() == pytest.approx(1.0)

@@ -10,7 +10,6 @@ from pathlib import Path
 import patina
 
 _LIBRARIES = (
-    "albumentations",
     "datasets",
     "imagehash",
     "kfp",

@@ -70,7 +70,7 @@ def staining(rng: np.random.Generator, picture: Picture, mask: Mask, look: Look,
     if rng.random() < 0.5:
         line += 0.5 * np.exp(-(((inside - 5 * tide) / rim) ** 2)) * wet
     body = ramp(inside, 0, tide) * (0.7 + 0.12 * noise(rng, mask.shape, 50 * look.size, 2))
-    soaked = np.clip(body + 1.5 * line, 0, 1.9) * allowed
+    soaked = np.clip(body + 2.0 * line, 0, 2.0) * allowed
     picture *= 1 - soaked[..., None] * (1 - look.stain)
     np.clip(picture, 0, 1, out=picture)
     mark(mask, wet, 10, allowed)
@@ -96,8 +96,8 @@ def lightleak(rng: np.random.Generator, picture: Picture, mask: Mask, look: Look
     threshold = float(field[fogged].min()) if fogged.any() else 1.0
     strength = np.clip(field / max(threshold, 1e-3), 0, None)
     # The edge of the mask is where a person sees the glow end: at about a third of full fog.
-    alpha = (1 - np.exp(-0.62 * strength ** np.float32(1.6))) * allowed
+    alpha = (1 - np.exp(-0.62 * strength ** np.float32(3.0))) * allowed
     color = look.leak + ramp(alpha, 0.55, 1.0)[..., None] * (np.array((1.0, 0.97, 0.86), np.float32) - look.leak)
     picture[:] = 1 - (1 - picture) * (1 - alpha[..., None] * color)
-    picture += (0.6 * alpha)[..., None] * (color - picture)
+    picture += (0.85 * alpha)[..., None] * (color - picture)
     mark(mask, fogged, 15, allowed)

@@ -70,9 +70,9 @@ def draw_look(rng: np.random.Generator, picture: Picture) -> Look:
     inks = ((0.12, 0.1, 0.1), (0.15, 0.18, 0.42), (0.45, 0.12, 0.12), (0.3, 0.3, 0.33), (0.28, 0.16, 0.08), (0.12, 0.3, 0.2))
     ink = np.array(inks[rng.integers(len(inks))], np.float32)
     stamp = np.array(inks[rng.integers(len(inks))], np.float32) * np.float32(1.3)
-    strength = rng.uniform(0.3, 0.46)
+    strength = rng.uniform(0.4, 0.55)
     hues = ((0.55, 0.85, 1.3), (0.5, 0.9, 1.4), (0.65, 0.9, 1.2), (0.8, 0.9, 1.0), (0.7, 0.8, 1.35))
-    leak_red = rng.uniform(0.85, 1.0)
+    leak_red = rng.uniform(0.9, 1.0)
     return Look(
         light=float(rng.uniform(0, 2 * np.pi)),
         size=size,
@@ -88,7 +88,7 @@ def draw_look(rng: np.random.Generator, picture: Picture) -> Look:
         hair=polar(0.4),
         scratch=polar(0.7),
         dust=polar(0.65),
-        leak=_rgb(leak_red, leak_red * rng.uniform(0.25, 0.75), rng.uniform(0.02, 0.35)),
+        leak=_rgb(leak_red, leak_red * rng.uniform(0.2, 0.6), rng.uniform(0.0, 0.15)),
         direction=float(rng.choice((0.0, np.pi / 2)) + rng.normal(0, 0.25)),
         flake=float(rng.uniform(9, 20) * size),
     )

@@ -29,6 +29,9 @@ def evaluate(
         cpu: Number of CPU threads.
         settings: JSON object of changed settings, for instance {"overlap": 0.5}; {} keeps the defaults.
     """
+    from pathlib import Path
+
+    from patina.core import storage
     from patina.core.session import session
     from patina.evaluate.stage import run
 
@@ -37,4 +40,6 @@ def evaluate(
         for name, value in summary.headline().items():
             metrics.log_metric(name, value)
         confusion_matrix.log_confusion_matrix(list(summary.class_names), summary.row_percent())
+        for view in (metrics, confusion_matrix):
+            storage.write_json(Path(view.path), view.metadata)  # without a file kfp.local takes the whole task for missing
         evaluation.metadata.update({**manifest.metadata(), **summary.headline(), "architecture": summary.architecture})

@@ -17,14 +17,18 @@ Architecture = Literal[
     "unet-maxvit_pico",
     "unet-mit_b0",
     "unet-convnext_atto",
+    "unet-maxvit_shallow",
+    "unet-resnet10t",
 ]
 Family = Literal["cnn", "transformer", "hybrid"]
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 STANDARD: tuple[Architecture, ...] = ("unet-maxvit_tiny", "unet-mit_b3", "unet-convnext_tiny")
 """The benchmark's encoders, the slowest first: a local loop runs two at once, and the long one should not start last."""
-QUICK: tuple[Architecture, ...] = ("unet-maxvit_pico", "unet-mit_b0", "unet-convnext_atto")
-"""Their small relatives, the slowest first. At 128 px the first takes about as long as the other two together."""
+QUICK: tuple[Architecture, ...] = ("unet-mit_b0", "unet-resnet10t", "unet-maxvit_shallow")
+"""One small encoder of each family that learns something from scratch within two minutes on a CPU core. ConvNeXt-atto and the
+full MaxViT-pico do not: with 80 CPU-seconds on the same generated tiles they reached test mIoUs of 7.5 % and 7.3 %,
+ResNet-10-T 15.0 %, the shallow MaxViT 12.1 % (all-Clean: 5.3 %)."""
 
 SIZE_STEP = 32
 """The encoders halve the picture five times: tiles are multiples of this."""
@@ -44,6 +48,7 @@ class Facts:
         mean: of the three colour channels at values 0..1, as in the encoder's pretraining.
         std: likewise.
         sized: whether the encoder's attention windows are laid out for one tile size when it is built.
+        depths: blocks per stage, where they are not the encoder's own; there are no pretrained weights for those.
     """
 
     family: Family
@@ -52,6 +57,7 @@ class Facts:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     sized: bool = False
+    depths: tuple[int, int, int, int] | None = None
 
 
 def facts(architecture: Architecture) -> Facts:
@@ -75,6 +81,11 @@ def facts(architecture: Architecture) -> Facts:
         case "unet-convnext_atto":
             text = "U-Net on ConvNeXt-atto: an eighth of ConvNeXt-T's weights"
             return Facts("cnn", "tu-convnext_atto", text, *_IMAGENET)
+        case "unet-maxvit_shallow":
+            text = "U-Net on MaxViT-pico with half of its blocks"
+            return Facts("hybrid", "tu-maxvit_rmlp_pico_rw_256", text, *_CENTERED, sized=True, depths=(1, 1, 2, 1))
+        case "unet-resnet10t":
+            return Facts("cnn", "tu-resnet10t", "U-Net on ResNet-10-T: a residual network of ten layers", *_IMAGENET)
 
 
 def family(architecture: Architecture) -> Family:

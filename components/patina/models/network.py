@@ -47,7 +47,11 @@ def build(
     if len(decoder_channels) != 5:
         raise UsageError(f"decoder_channels has {len(decoder_channels)} values {decoder_channels}, the U-Net decoder has 5 blocks.")
     known = facts(architecture)
+    if pretrained == "imagenet" and known.depths is not None:
+        raise UsageError(f"{architecture} has no ImageNet weights: choose another, or train from scratch with --set train.pretrained=none.")
     timm_arguments: dict[str, Any] = {"img_size": tile_size} if known.sized else {}
+    if known.depths is not None:
+        timm_arguments["depths"] = known.depths
     weights: str | bool | None = None
     if pretrained == "imagenet":
         weights = "imagenet"

@@ -35,6 +35,9 @@ def train(
         checkpoints: Folder that outlives the pod, where a stopped training finds its last state; none keeps no state.
         settings: JSON object of changes to the recipe by dotted key, for instance {"loss.dice": 0.5}.
     """
+    from pathlib import Path
+
+    from patina.core import storage
     from patina.core.session import session
     from patina.train.stage import run
 
@@ -54,4 +57,5 @@ def train(
         )
         for name in ("best_val_miou", "best_epoch", "epochs", "parameters"):
             metrics.log_metric(name, summary[name])
+        storage.write_json(Path(metrics.path), metrics.metadata)  # without a file kfp.local takes the whole task for missing
         model.metadata.update({**manifest.metadata(), "architecture": architecture, "best_val_miou": summary["best_val_miou"]})

@@ -56,6 +56,12 @@ def dice_loss(probabilities: Tensor, truth: Tensor, weights: Tensor, smooth: flo
     return (losses * class_weights).sum() / _positive(class_weights.sum())
 
 
+def limited(weights: Tensor, max_ratio: float) -> Tensor:
+    """`weights` float [C], positive, with those above `max_ratio` times the smallest cut to that, and the mean 1."""
+    cut = weights.clamp(max=float(weights.min()) * max_ratio)
+    return cut / cut.mean()
+
+
 class SegmentationLoss(nn.Module):
     """The weighted sum of Dice and focal loss that `config` asks for.
 

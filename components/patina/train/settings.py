@@ -20,6 +20,8 @@ class LossConfig(Config):
     """Pixels added to numerator and denominator of Dice, so that a class of few pixels does not swing it."""
     class_weights: Literal["none", "inverse", "inverse_sqrt"] = "inverse_sqrt"
     """Which scheme of the weights artifact both parts use: frequent classes count less."""
+    max_ratio: float = Field(default=1000.0, ge=1)
+    """Largest class weight, as a multiple of the smallest; larger ones are cut to it. The predecessor's was 36."""
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:

@@ -29,7 +29,7 @@ from patina.train.batches import Batches
 from patina.train.checkpoints import CheckpointStore
 from patina.train.learner import Learner
 from patina.train.loop import Position, best_weights, fit
-from patina.train.losses import SegmentationLoss
+from patina.train.losses import SegmentationLoss, limited
 from patina.train.recipes import recipe as named_recipe
 from patina.train.settings import TrainConfig
 from patina.train.turns import lease
@@ -78,7 +78,8 @@ def run(
     device = _device(cpu)
     torch.manual_seed(seed)
     network = build(name, tile_size=opened.geometry.tile_size, decoder_channels=config.decoder_channels, pretrained=config.pretrained)
-    criterion = SegmentationLoss(config.loss, torch.from_numpy(read_weights(Path(weights), config.loss.class_weights)))
+    class_weights = limited(torch.from_numpy(read_weights(Path(weights), config.loss.class_weights)), config.loss.max_ratio)
+    criterion = SegmentationLoss(config.loss, class_weights)
     card = ModelCard(
         architecture=name,
         decoder="unet",
