@@ -1,5 +1,6 @@
 """From pipeline functions to the committed YAML, and back to what a local run executes."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from patina.core.errors import UsageError
 
 if TYPE_CHECKING:
     from kfp.dsl.graph_component import GraphComponent
+
+_DEFAULT_COMMENT = re.compile(r"^(# +\w+: (?:list|dict)) \[Default: .*\]$", re.MULTILINE)
 
 PIPELINES: tuple[str, ...] = ("benchmark",)
 
@@ -34,6 +37,8 @@ def compile_pipeline(name: str, path: Path) -> None:
     from kfp.compiler import Compiler
 
     Compiler().compile(pipeline(name), str(path))
+    # kfp prints default lists and maps into the header comment in an order that changes from process to process
+    path.write_text(_DEFAULT_COMMENT.sub(r"\1", path.read_text()))
 
 
 def compile_all(folder: Path) -> list[Path]:

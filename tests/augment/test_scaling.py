@@ -24,7 +24,10 @@ def test_a_line_of_one_pixel_stays_unbroken_wherever_it_lies(value, factor):
 def test_a_diagonal_scratch_stays_connected_where_nearest_breaks_it():
     mask = np.zeros((300, 300), np.uint8)
     cv2.line(mask, (5, 11), (290, 250), 4, 1)
-    parts = lambda small: cv2.connectedComponents(np.where(small == 4, np.uint8(1), np.uint8(0)), connectivity=8)[0] - 1  # noqa: E731
+
+    def parts(small):
+        return cv2.connectedComponents(np.where(small == 4, np.uint8(1), np.uint8(0)), connectivity=8)[0] - 1
+
     assert parts(reduce_mask(mask, (75, 75))) == 1
     assert parts(cv2.resize(mask, (75, 75), interpolation=cv2.INTER_NEAREST)) > 1
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = sorted((ROOT / "components" / "patina").glob("*/component.py"))
-TORCH_STACK = {"albumentations", "safetensors", "segmentation_models_pytorch", "timm", "torch", "torchvision"}
+TORCH_STACK = {"safetensors", "segmentation_models_pytorch", "timm", "torch", "torchvision"}
 
 
 def image_of(component: Path) -> str:

@@ -13,9 +13,10 @@ def test_command_line_can_read_the_names_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
-def test_both_line_ups_compare_the_same_three_families_in_the_same_order() -> None:
-    assert set(STANDARD) | set(QUICK) == set(get_args(Architecture))
-    assert [family(name) for name in STANDARD] == [family(name) for name in QUICK] == ["hybrid", "transformer", "cnn"]
+@pytest.mark.parametrize("line_up", [STANDARD, QUICK])
+def test_a_line_up_compares_one_architecture_of_each_family(line_up: tuple[Architecture, ...]) -> None:
+    assert set(line_up) <= set(get_args(Architecture))
+    assert sorted(family(name) for name in line_up) == ["cnn", "hybrid", "transformer"]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -108,3 +108,8 @@ def test_a_card_with_foreign_classes_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match=r"no readable model\.json"):
         read_model_card(tmp_path)
+
+
+def test_an_encoder_cut_in_depth_has_no_pretrained_weights_to_start_from() -> None:
+    with pytest.raises(UsageError, match=r"train.pretrained=none"):
+        build("unet-maxvit_shallow", tile_size=64, decoder_channels=(16, 16, 16, 16, 16), pretrained="imagenet")

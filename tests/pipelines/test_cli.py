@@ -28,7 +28,7 @@ def assert_one_clear_error(result: subprocess.CompletedProcess[str], code: int, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param(("--architectures", "unet-resnet"), ("unet-resnet", "unet-mit_b3"), id="unknown architecture"),
+        pytest.param(("--architectures", "unet-resnet"), ("unet-resnet", "unet-resnet10t"), id="unknown architecture"),
         pytest.param(("--set", "train.optimizer.learning_rat=0.1"), ("learning_rat", "train.optimizer.learning_rate"), id="unknown key"),
         pytest.param(("--set", "split.tst=0.1"), ("split.tst", "split."), id="unknown key of a data stage"),
         pytest.param(("--set", "epochs=many"), ("epochs", "many", "integer"), id="wrong type"),
