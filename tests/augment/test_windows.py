@@ -112,3 +112,12 @@ def test_a_spread_choice_leaves_no_column_or_row_out():
 def test_a_spread_choice_keeps_away_from_what_is_taken():
     grid = [Window(x, 0) for x in range(0, 100, 10)]
     assert spread(grid, 1, taken=[Window(90, 0)]) == [Window(0, 0)]
+
+
+@pytest.mark.parametrize("choose_windows", [choose, lambda mask, **settings: validation_windows(mask, TILE, budget=10, **settings)])
+def test_a_sparsely_labelled_picture_gives_its_best_labelled_window(choose_windows):
+    mask = np.full((4 * TILE, 4 * TILE), 255, np.uint8)
+    mask[:3, 3 * TILE : 3 * TILE + 10] = 0  # 30 labelled pixels in the upper right corner
+    (window,) = choose_windows(mask, min_valid_share=0.5)
+    assert (mask[window.y : window.y + TILE, window.x : window.x + TILE] == 0).sum() == 30
+    assert choose_windows(np.full_like(mask, 255), min_valid_share=0.5) == []

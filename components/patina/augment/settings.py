@@ -30,7 +30,8 @@ class AugmentSettings(Config):
     overlap: float = Field(default=0.25, ge=0, le=0.9)
     """Least overlap of neighbouring training windows, as a share of the tile. Validation windows never overlap."""
     min_valid_share: float = Field(default=0.25, ge=0, le=1)
-    """Windows with a smaller share of labelled pixels (not 255) are skipped; padding counts as unlabelled."""
+    """Windows with a smaller share of labelled pixels (not 255) are skipped; padding counts as unlabelled. A picture without
+    any other window gives its best-labelled one."""
     windows_per_picture: int = Field(default=24, ge=1, le=10_000)
     """Most training windows of one picture; the copies come on top."""
     validation_windows_per_picture: int = Field(default=24, ge=1, le=10_000)

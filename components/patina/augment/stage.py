@@ -140,7 +140,7 @@ def _check(tally: Tally, places: Mapping[str, Place], settings: AugmentSettings)
         if not tally.count(split):
             pictures = sum(place.split == split for place in places.values())
             raise DataRefused(
-                f"no {split} tile came out of {pictures} {split} pictures: no window has {settings.min_valid_share:.0%} labelled pixels. "
+                f"no {split} tile came out of {pictures} {split} pictures: too few of their pixels are labelled. "
                 "Lower min_valid_share, or give the split labelled pictures."
             )
     missing = np.flatnonzero((tally.pixels("val") > 0) & (tally.pixels("train") == 0))

@@ -53,12 +53,12 @@ def training_windows(
         rng: where windows on damage are drawn.
 
     Returns:
-        Different windows; none where no window has enough labelled pixels.
+        Different windows; none where no pixel is labelled.
     """
     height, width = mask.shape
     step = max(1, int(tile_size * (1 - overlap)))
     grid = [Window(x, y) for y in _starts(height, tile_size, step) for x in _starts(width, tile_size, step)]
-    grid = [window for window in grid if valid_share(mask, window, tile_size) >= min_valid_share]
+    grid = labelled_enough(grid, mask, tile_size, min_valid_share)
     count = min(budget, len(grid))
     chosen = _on_damage(mask, tile_size, round(count * damage_share), min_valid_share, rarity, rng)
     return chosen + spread([window for window in grid if window not in chosen], count - len(chosen), taken=chosen)
@@ -76,7 +76,18 @@ def validation_windows(mask: NDArray[np.uint8], tile_size: int, *, budget: int, 
         for y in range(0, height, tile_size)
         for x in range(0, width, tile_size)
     ]
-    return spread([window for window in windows if valid_share(mask, window, tile_size) >= min_valid_share], budget)
+    return spread(labelled_enough(windows, mask, tile_size, min_valid_share), budget)
+
+
+def labelled_enough(windows: list[Window], mask: NDArray[np.uint8], tile_size: int, min_valid_share: float) -> list[Window]:
+    """Those of `windows` with at least `min_valid_share` labelled pixels, or else the one with most, if it has any.
+
+    A sparsely labelled picture so still takes part: a data set of a few such pictures would have no validation otherwise.
+    """
+    shares = [valid_share(mask, window, tile_size) for window in windows]
+    enough = [window for window, share in zip(windows, shares, strict=True) if share >= min_valid_share]
+    best = int(np.argmax(shares))
+    return enough or ([windows[best]] if shares[best] > 0 else [])
 
 
 def valid_share(mask: NDArray[np.uint8], window: Window, tile_size: int) -> float:
