@@ -79,7 +79,7 @@ def run(
                 tally.add(mask, record)
             if progress is not None:
                 progress.report(done, len(places), "pictures")
-        _check(tally, places, chosen)
+        _check(tally, places)
     write_sheet(tiles, tally)
     return seal(
         tiles,
@@ -134,7 +134,7 @@ def _single_threaded_opencv() -> Generator[None]:
         cv2.setNumThreads(before)
 
 
-def _check(tally: Tally, places: Mapping[str, Place], settings: AugmentSettings) -> None:
+def _check(tally: Tally, places: Mapping[str, Place]) -> None:
     splits: tuple[Split, ...] = ("train", "val")
     for split in splits:
         if not tally.count(split):

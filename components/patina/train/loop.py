@@ -21,6 +21,8 @@ from patina.train.settings import TrainConfig
 from patina.train.turns import stop_requests
 
 _LOG = logging.getLogger(__name__)
+_STEPS_TO_ESTIMATE = 10
+"""The first steps allocate and warm up: an estimate from them is several times too long."""
 
 
 @dataclass
@@ -102,7 +104,9 @@ def fit(
                 if store is not None and time.monotonic() - saved >= config.checkpoint_seconds:
                     save(store, learner, position, batches.steps)
                     saved = time.monotonic()
-                report(position, (time.monotonic() - started) / (done + 1 - before) * (total - done - 1))
+                ran = done + 1 - before
+                left = (time.monotonic() - started) / ran * (total - done - 1)
+                report(position, left if ran >= _STEPS_TO_ESTIMATE else None)
             scores = None if stop() else validate(learner, batches, stop)
             if scores is None:
                 raise _interrupted(learner, position, batches.steps, store)
