@@ -136,9 +136,10 @@ def _execute(folder: Path) -> None:
     console.print(f"run: {folder}", soft_wrap=True, highlight=False, markup=False)
     with display.live(console) as show_stages:
         outcome = supervise.execute(folder, show_stages)
-    resume = f"Go on with: patina run --resume {folder.name}"
+    elsewhere = "" if folder.parent == DEFAULT_RUNS.resolve() else f" --runs {folder.parent}"
+    resume = f"Go on with: patina run --resume {folder.name}{elsewhere}"
     if outcome == "interrupted":
-        raise Interrupted(f"stopped; what is finished is kept. {resume} --runs {folder.parent}")
+        raise Interrupted(f"stopped; what is finished is kept. {resume}")
     if outcome == "failed":
         raise _failure(folder, resume)
     display.closing(console, folder, *_comparison(folder))

@@ -96,3 +96,11 @@ def test_stale_compiled_files_exit_2(tmp_path: Path) -> None:
     (tmp_path / "benchmark.yaml").write_text("old")
     result = patina("compile", "--check", "--output", str(tmp_path), cwd=tmp_path)
     assert_one_clear_error(result, 2, "benchmark.yaml", "patina compile")
+
+
+def test_the_hint_to_go_on_names_the_folder_only_if_it_is_not_the_usual_one(tmp_path: Path) -> None:
+    usual = patina("run", "--data", "nowhere", cwd=tmp_path).stderr
+    other = patina("run", "--data", "nowhere", "--runs", "other", cwd=tmp_path).stderr
+    assert "--resume" in usual
+    assert "--runs" not in usual
+    assert f"--runs {tmp_path / 'other'}" in other
