@@ -82,7 +82,7 @@ def test_every_artifact_is_sealed_and_says_what_it_is(finished: tuple[Path, str]
     kinds |= {f"train-{name}/model": "model" for name in ARCHITECTURES}
     kinds |= {f"evaluate-{name}/evaluation": "evaluation" for name in ARCHITECTURES}
     for place, kind in kinds.items():
-        artifact.open_artifact(run / "artifacts" / place, kind)  # checks every file's digest
+        assert artifact.open_artifact(run / "artifacts" / place, kind).kind == kind, "opening checks every file's digest"
 
 
 def test_lineage_joins_every_stage_by_content(finished: tuple[Path, str]) -> None:
