@@ -1,5 +1,9 @@
 import io
+import os
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -7,13 +11,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 
+from patina.core import pictures
 from patina.core.errors import DataRefused
-from patina.core.pictures import LabelsRefused, count_values, decode_mask, decode_picture, encode_mask, picture_size, read_header
+from patina.core.pictures import (
+    LabelsRefused,
+    count_values,
+    decode_mask,
+    decode_overview,
+    decode_picture,
+    encode_mask,
+    picture_size,
+    picture_strips,
+    read_header,
+)
 from patina.core.taxonomy import palette
 
 ORIENTATION = 0x0112
+LIMITS = (
+    (Image, "MAX_IMAGE_PIXELS"),
+    (Image, "WARN_POSSIBLE_FORMATS"),
+    (ImageFile, "LOAD_TRUNCATED_IMAGES"),
+    (ImageFile, "MAXBLOCK"),
+    (PngImagePlugin, "MAX_TEXT_CHUNK"),
+    (PngImagePlugin, "MAX_TEXT_MEMORY"),
+)
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -32,6 +55,15 @@ def claiming(width: int, height: int, rest: bytes = b"") -> bytes:
     """A PNG file whose header claims a size."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + rest
+
+
+def raw_png(width: int, height: int, bits: int, kind: int, rows: bytes, *extra: tuple[bytes, bytes]) -> bytes:
+    """A PNG file in a pixel format that Pillow does not write; `rows` are compressed, `extra` stands before them."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    chunks = (header, *extra, (b"IDAT", rows), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -178,11 +210,8 @@ def test_a_mask_of_another_pixel_format_is_refused_not_converted(stored):
 
 def test_a_mask_of_four_bits_is_refused_because_its_values_would_be_stretched():
     rows = zlib.compress(b"\x00\x0f\xff" * 4)  # filter byte, then pixels 0, 15, 15, 15
-    chunks = b""
-    for name, body in ((b"IHDR", struct.pack(">IIBBBBB", 4, 4, 4, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")):
-        chunks += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
     with pytest.raises(LabelsRefused, match="4 bits"):
-        decode_mask(b"\x89PNG\r\n\x1a\n" + chunks)
+        decode_mask(raw_png(4, 4, 4, 0, rows))
 
 
 def test_a_mask_saved_with_loss_is_refused():
@@ -212,3 +241,119 @@ def test_values_are_counted_beyond_one_block():
     mask[-1] = 255
     counts = count_values(mask)
     assert (counts[3], counts[255], counts.sum()) == (1_099_000, 1000, 1_100_000)
+
+
+def colored(mode: str) -> Image.Image:
+    return Image.fromarray(noise(70, 50, 4)[..., : {"RGB": 3, "RGBA": 4}[mode]], mode)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_strips_are_the_picture_from_top_to_bottom(monkeypatch, orientation):
+    monkeypatch.setattr(pictures, "_STRIP_PIXELS", 300)
+    data = with_orientation(colored("RGB"), "PNG", orientation)
+    tops, strips = zip(*picture_strips(data), strict=True)
+    assert len(strips) > 5
+    assert tops == tuple(np.cumsum([0, *(len(strip) for strip in strips)])[:-1].tolist())
+    assert np.array_equal(np.concatenate(strips), decode_picture(data))
+
+
+@given(width=st.integers(1, 90), height=st.integers(1, 90), side=st.integers(1, 40), strip=st.integers(1, 3000))
+def test_an_overview_holds_the_means_of_square_blocks(width, height, side, strip):
+    pixels = noise(height, width, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_STRIP_PIXELS", strip)
+        small = decode_overview(saved(Image.fromarray(pixels)), side)
+    factor = max(1, max(width, height) // side)
+    assert small.shape == (-(-height // factor), -(-width // factor), 3)
+    assert max(small.shape[:2]) >= min(side, max(width, height))
+    expected = pixels[:factor, :factor].astype(float).mean((0, 1))
+    assert np.abs(small[0, 0] - expected).max() <= 1
+
+
+def test_sixteen_bits_of_rgb_keep_their_high_byte_and_the_header_says_so():
+    rows = zlib.compress(b"\x00" + struct.pack(">HHH", 0x12FF, 0x3400, 0xFFFF) * 2)
+    data = raw_png(2, 1, 16, 2, rows)
+    assert decode_picture(data)[0, 0].tolist() == [0x12, 0x34, 0xFF]
+    assert (read_header(data).mode, read_header(data).bits) == ("RGB", 16)
+
+
+def test_a_transparent_grey_of_sixteen_bits_becomes_white():
+    rows = zlib.compress(b"\x00" + struct.pack(">HH", 500, 501))
+    data = raw_png(2, 1, 16, 0, rows, (b"tRNS", struct.pack(">H", 500)))
+    assert decode_picture(data)[0].tolist() == [[255] * 3, [2] * 3]
+
+
+@pytest.mark.parametrize(("bits", "kind", "key"), [(16, 2, struct.pack(">HHH", 1, 2, 3)), (2, 0, struct.pack(">H", 1))])
+def test_a_transparent_colour_that_pillow_would_miss_is_refused(bits, kind, key):
+    rows = zlib.compress(bytes(1 + 6))
+    with pytest.raises(DataRefused, match="transparency"):
+        decode_picture(raw_png(1, 1, bits, kind, rows, (b"tRNS", key)))
+
+
+def test_text_that_calls_itself_transparency_is_refused_without_a_traceback():
+    rows = zlib.compress(bytes(1 + 3))
+    with pytest.raises(DataRefused, match="cannot be turned into RGB"):
+        decode_picture(raw_png(1, 1, 8, 2, rows, (b"tEXt", b"transparency\0yes")))
+
+
+def test_sixteen_bits_whose_zero_is_white_are_refused_because_pillow_would_show_a_negative():
+    data = saved(Image.fromarray(np.full((2, 3), 1000, np.uint16)), "TIFF", tiffinfo={262: 0})
+    with pytest.raises(DataRefused, match="zero is white"):
+        decode_picture(data)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_of_grey_are_read_from_tiff_in_both_byte_orders(compression, order):
+    values = np.arange(0, 65536, 65536 // 60, dtype=np.uint16)[:60].reshape(6, 10)
+    image = Image.frombytes("I;16" if order == "<" else "I;16B", (10, 6), values.astype(f"{order}u2").tobytes())
+    pixels = decode_picture(saved(image, "TIFF", compression=compression))
+    assert np.abs(pixels[..., 0] - values * (255 / 65535)).max() <= 0.5
+
+
+def test_a_mask_may_be_turned_like_its_picture():
+    mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert np.array_equal(decode_mask(with_orientation(Image.fromarray(mask), "PNG", 6)), np.rot90(mask, -1))
+
+
+BOMB = """
+import resource, sys, time
+from patina.core.errors import DataRefused
+from patina.core.pictures import decode_mask, decode_overview, decode_picture, read_header
+data = sys.stdin.buffer.read()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), used + (32 << 20)))
+for read in (read_header, decode_picture, decode_mask, lambda data: decode_overview(data, 512)):
+    try:
+        read(data)
+    except DataRefused as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the process's size from /proc")
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
+def test_a_bomb_is_refused_before_anything_is_allocated(kind):
+    # 32 MB are all that the process may take: a fifth of one line of strips of 50,000 x 50,000 pixels would pass that.
+    side = 50_000
+    small = Image.new("RGB", (8, 8))
+    match kind:
+        case "PNG":
+            data = claiming(side, side, struct.pack(">I", 4) + b"IDAT" + bytes(8))
+        case "TIFF":
+            data = saved(small, "TIFF").replace(struct.pack("<HHII", 256, 4, 1, 8), struct.pack("<HHII", 256, 4, 1, side))
+            data = data.replace(struct.pack("<HHII", 257, 4, 1, 8), struct.pack("<HHII", 257, 4, 1, side))
+        case _:
+            data = saved(small, "JPEG").replace(struct.pack(">BHH", 8, 8, 8), struct.pack(">BHH", 8, side, side))
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", BOMB], input=data, env=variables, check=True, capture_output=True)
+    assert done.stdout.decode().count("the header says 50000 x 50000 px, allowed are 1 to 300,000,000 pixels") == 4
+
+
+def test_pillows_limits_are_neither_changed_nor_heeded(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000_000)  # as if a picture of 133 Mpx stood above the limit; strips stay below
+    before = {name: getattr(module, name) for module, name in LIMITS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_picture(saved(Image.new("RGB", (4000, 3000)))).shape == (3000, 4000, 3)
+    assert {name: getattr(module, name) for module, name in LIMITS} == before

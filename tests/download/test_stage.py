@@ -1,4 +1,3 @@
-import io
 import json
 from pathlib import Path
 
@@ -6,16 +5,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import ExifTags, Image
 from shards import SCHEMA, png, record, write_shard
 
 from patina.core import artifact
 from patina.core.errors import DataRefused, UsageError
 from patina.core.pictures import count_values, decode_mask, picture_size
 from patina.core.raw import iter_rows
+from patina.core.raw_groups import read_groups
 from patina.core.raw_report import read_report
 from patina.core.session import Session
 from patina.core.taxonomy import palette
+from patina.download import sources
 from patina.download.stage import run
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real"
@@ -97,7 +97,7 @@ def test_columns_are_checked_in_every_shard_before_any_row_is_read(data, out):
     write_shard(data / "a.parquet", [record("a", image=b"broken")])
     wrong = pa.table({"id": pa.array([1]), "image": pa.array(["file.png"])})
     pq.write_table(wrong, data / "b.parquet")
-    with pytest.raises(DataRefused, match=r"b\.parquet.*content: no such column.*id: expected string, found int64.*image: expected struct"):
+    with pytest.raises(DataRefused, match=r"b\.parquet.*id: expected string, found int64.*content: no such column.*image: expected struct"):
         download(out, data)
 
 
@@ -117,12 +117,8 @@ def test_sources_that_are_not_read_are_refused_with_what_is(out, data):
 
 
 BROKEN = {
-    "truncated picture": ({"image": record("x")["image"]["bytes"][:-300]}, "image: .*truncated"),
-    "no picture": ({"image": b"GIF89a"}, "image: not a PNG"),
-    "missing picture": ({"image": None}, "image is missing"),
-    "missing mask": ({"annotation": None}, "annotation is missing"),
+    "another format": ({"image": b"GIF89a"}, "image: not a PNG"),
     "missing colours": ({"annotation_rgb": None}, "annotation_rgb is missing"),
-    "truncated mask": ({"annotation": png(MASK)[:-15]}, "annotation: "),
     "no material": ({"material": None}, "material is missing"),
 }
 
@@ -141,38 +137,6 @@ def test_a_broken_row_fails_the_stage_unless_it_is_allowed_for(data, out, change
     assert report.quarantined[0].reason in (out / "lenient" / "raw" / "card.html").read_text().replace("&#x27;", "'")
 
 
-def turned(pixels: np.ndarray) -> bytes:
-    """`pixels` with the EXIF note that they should be shown turned by 90 degrees."""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", exif=exif)
-    return stream.getvalue()
-
-
-CONTRADICTIONS = {
-    "turned picture, unturned mask": ({"image": turned(palette()[MASK])}, "image is 24 x 32 px, annotation 32 x 24 px.*EXIF orientation"),
-    "other size": (colored(np.zeros((23, 32), np.uint8)), "picture bad: image is 32 x 24 px, annotation 32 x 23 px"),
-    "wrong value": ({"annotation": png(MASK + 17)}, r"picture bad: .*17 \(768 px\)"),
-    "mask in colours": ({"annotation": png(palette()[MASK])}, "picture bad: .*pixel format 'RGB'"),
-    "other colours": (
-        {"annotation": png(MASK + 14), "annotation_rgb": png(palette()[MASK + 15])},
-        r"picture bad: .*14 = #F6FF1B \(expected #809693\)",
-    ),
-    "colours of another size": ({"annotation_rgb": png(palette()[MASK[:20]])}, "picture bad: annotation is .* annotation_rgb 32 x 20"),
-    "unsafe id": ({"id": "../../bad"}, r"'\.\./\.\./bad' is not a safe name"),
-    "no id": ({"id": None}, "'' is not a safe name"),
-    "id twice": ({"id": "good"}, "'good' occurs twice"),
-}
-
-
-@pytest.mark.parametrize(("changes", "message"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
-def test_an_annotation_that_contradicts_itself_is_never_left_out_quietly(data, out, changes, message):
-    write_shard(data / "x.parquet", [record("good"), record("bad", **changes)])
-    with pytest.raises(DataRefused, match=message):
-        download(out, data, max_quarantined=10)
-
-
 def test_one_wrong_pixel_of_colour_is_found(data, out):
     colors = palette()[MASK].copy()
     colors[-1, -1] = (1, 2, 3)
@@ -187,28 +151,98 @@ def test_a_source_of_broken_rows_only_is_refused(data, out):
         download(out, data, max_quarantined=5)
 
 
-def test_a_source_without_rows_is_refused(data, out):
-    data.mkdir()
-    pq.write_table(pa.Table.from_pylist([], SCHEMA), data / "x.parquet")
-    with pytest.raises(DataRefused, match=r"no usable picture \(0 rows\)"):
+def test_rows_that_a_shard_announces_and_does_not_hold_are_missed(data, out, monkeypatch):
+    write_shard(data / "x.parquet", [record("a"), record("b")])
+    monkeypatch.setattr(sources, "check_shard", lambda path: 3)
+    with pytest.raises(DataRefused, match="announces 3 rows, but 2 came"):
         download(out, data)
 
 
-def test_a_picture_and_its_mask_that_are_turned_alike_stay_together(data, out):
-    files = {"image": turned(palette()[MASK]), "annotation": turned(MASK), "annotation_rgb": turned(palette()[MASK])}
-    write_shard(data / "x.parquet", [record("a", **files)])
-    download(out, data)
-    (row,) = iter_rows(out / "raw")
-    assert (row.width, row.height) == (24, 32)
-    assert decode_mask(row.annotation).shape == (32, 24)
-    assert read_report(out / "raw").conversions == {"EXIF orientation applied": 1}
+def grouped(path: Path, rows: dict[str, object], kind: pa.DataType) -> None:
+    table = pa.Table.from_pylist([record(name) for name in rows], SCHEMA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.append_column("group_object", pa.array(list(rows.values()), kind)), path)
 
 
-def test_conversions_are_counted(data, out):
-    grey = np.full((24, 32), 90, np.uint8)
-    write_shard(data / "x.parquet", [record("a"), record("b", image=png(grey)), record("c", image=png(grey + 1))])
+def test_group_columns_of_shards_reach_the_artifact_and_the_card(data, out):
+    grouped(data / "x.parquet", {"a": 7, "b": 7, "c": None}, pa.int64())
+    grouped(data / "y.parquet", {"d": 8}, pa.int64())
     download(out, data)
-    assert read_report(out / "raw").conversions == {"pixel format L to RGB": 2}
+    artifact.open_artifact(out / "raw", "raw")
+    assert read_groups(out / "raw") == {"group_object": {"a": "7", "b": "7", "d": "8"}}
+    assert "group_object" in (out / "card.html").read_text()
+
+
+def test_groups_of_pictures_that_were_left_out_are_left_out(data, out):
+    table = pa.Table.from_pylist([record("a"), record("b", image=b"x")], SCHEMA).append_column("group_roll", pa.array(["1", "1"]))
+    data.mkdir()
+    pq.write_table(table, data / "x.parquet")
+    download(out, data, max_quarantined=1)
+    assert read_groups(out / "raw") == {"group_roll": {"a": "1"}}
+
+
+def test_without_groups_there_is_no_file_of_them(data, out):
+    write_shard(data / "x.parquet", [record("a")])
+    download(out, data)
+    assert sorted(path.name for path in (out / "raw").iterdir()) == ["card.html", "manifest.json", "part-00000.parquet", "report.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["card.html", "raw", "state.json"]
+
+
+def test_group_columns_of_another_type_are_refused(data, out):
+    grouped(data / "x.parquet", {"a": 0.5}, pa.float64())
+    with pytest.raises(DataRefused, match="column group_object holds double, expected text or whole numbers"):
+        download(out, data)
+
+
+HUB = "hf://danielaivanova/damaged-media"
+
+
+@pytest.fixture
+def hub(monkeypatch, data):
+    """Plays the hub: its pinned revision holds one picture with the mask values given, and leaves a shard in the scratch folder."""
+
+    def play(values, announced: int = 1) -> None:
+        mask = np.resize(np.array(values, np.uint8), (24, 32))
+        shard = write_shard(data / "x.parquet", [record("a", **colored(mask))])
+
+        def read_hub(scratch, *, keep):
+            scratch.mkdir(exist_ok=True)
+            (scratch / "shard.parquet").write_bytes(shard.read_bytes())
+            yield from sources.read_shard(shard)
+
+        monkeypatch.setattr(sources, "read_hub", read_hub)
+        monkeypatch.setattr(sources, "PICTURES", announced)
+
+    return play
+
+
+def test_the_whole_pinned_revision_must_show_every_pair_of_index_and_colour(hub, out):
+    hub([*range(16), 255])
+    download(out, HUB)
+    assert read_report(out / "raw").pictures == 1
+
+
+@pytest.mark.parametrize(("missing", "named"), [(14, r"14 = #809693 \(Burn marks\)"), (255, r"255 = #5A0007 \(Background\)")])
+def test_a_pair_that_the_whole_pinned_revision_lacks_is_named(hub, out, missing, named):
+    hub([value for value in (*range(16), 255) if value != missing])
+    with pytest.raises(DataRefused, match=rf"of its 17 pairs of index and colour 1 occur nowhere: {named}\."):
+        download(out, HUB)
+
+
+def test_a_part_of_the_pinned_revision_may_lack_pairs_and_the_card_says_that_it_is_a_part(hub, out):
+    hub([0, 2], announced=418)
+    download(out, HUB)
+    assert "1 of the data set&#x27;s 418 pictures are here" in (out / "card.html").read_text()
+
+
+def test_what_was_fetched_stays_until_the_artifact_is_whole(hub, out):
+    hub([0])
+    with pytest.raises(DataRefused):
+        download(out, HUB)
+    assert [path.name for path in (out / ".shards").iterdir()] == ["shard.parquet"]
+    hub([*range(16), 255])
+    download(out, HUB)
+    assert not (out / ".shards").exists()
 
 
 def test_the_card_escapes_what_the_data_say(data, out):

@@ -10,15 +10,13 @@ from pathlib import Path
 import patina
 
 _LIBRARIES = (
-    "datasets",
-    "imagehash",
     "kfp",
+    "minio",
     "numpy",
     "opencv-python-headless",
     "pandas",
     "pillow",
     "pyarrow",
-    "scipy",
     "segmentation-models-pytorch",
     "timm",
     "torch",

@@ -149,13 +149,16 @@ class RawWriter:
         if self._writer is None:
             stream = self._stack.enter_context(storage.atomic_file(self._folder / f"part-{self._shards:05d}.parquet"))
             # Pictures are compressed already; dictionaries of them would only cost memory.
-            self._writer = self._stack.enter_context(pq.ParquetWriter(stream, self._schema, compression="NONE", use_dictionary=False))
+            # Statistics of picture bytes would cost six times the picture while it is written.
+            writer = pq.ParquetWriter(stream, self._schema, compression="NONE", use_dictionary=False, write_statistics=False)
+            self._writer = self._stack.enter_context(writer)
         records = [
             {**asdict(row), "image": {"bytes": row.image, "path": None}, "annotation": {"bytes": row.annotation, "path": f"{row.id}.png"}}
             for row in self._pending
         ]
         self._writer.write_table(pa.Table.from_pylist(records, self._schema))
         self._pending.clear()
+        pa.default_memory_pool().release_unused()  # the encoder's buffers are as large as the largest picture
 
     def _finish_shard(self) -> None:
         with self._stack:

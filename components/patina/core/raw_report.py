@@ -39,7 +39,8 @@ class RawReport(Config):
     quarantined: list[Quarantined]
     """Rows that were left out, with reasons."""
     conversions: dict[str, int]
-    """How many pictures are converted on reading, by what: pixel format other than RGB, EXIF orientation."""
+    """How many pictures or masks are converted on reading, by what: pixel format other than RGB, transparency, EXIF orientation,
+    mask in colours."""
     labelled_share: float
     """Pixels with a class / all pixels, 0..1."""
     class_pixels: dict[str, int]

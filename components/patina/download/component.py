@@ -20,8 +20,8 @@ def download(
     Args:
         raw: The pictures, their annotations and a report of what was read.
         card: What the pictures are, with examples.
-        data: Where the pictures come from: "sample" (generated), a folder with Parquet shards in ARTeFACT's schema,
-            or "hf://danielaivanova/damaged-media".
+        data: Where the pictures come from: "sample" (generated), a folder with Parquet shards in ARTeFACT's schema
+            or with images/, masks/ and perhaps pictures.csv, or "hf://danielaivanova/damaged-media".
         pictures: Number of generated pictures; only for "sample".
         seed: Source of randomness of the generated pictures.
         settings: JSON object of changed settings, for instance {"max_quarantined": 3}; {} keeps the defaults.

@@ -1,85 +1,83 @@
-"""ARTeFACT from the Hugging Face hub, at a pinned revision, shard by shard: never more than one shard on the disk.
+"""ARTeFACT from the Hugging Face hub, at a pinned revision: whole shards, each compared with the SHA-256 that the hub lists.
 
-A shard is fetched whole, compared with the SHA-256 that the hub lists for it, read undecoded, and deleted. Reading ranges
-straight from the hub would save the disk space (at most about 400 MB) and lose that check and the resuming of broken transfers.
+Reading ranges straight from the hub would save the disk space (at most about 400 MB at a time) and lose that check.
 """
 
 import logging
 import os
-import time
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-from patina.core import storage
-from patina.core.errors import StorageError
+from patina.core.errors import StorageError, UsageError
 from patina.download.rows import SourceRow, check_shard, read_shard
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+from patina.download.transfer import REMEDY, Patience, RemoteFile, fetch, insist, request_headers, without_password
 
 DATASET: Final = "danielaivanova/damaged-media"
 REVISION: Final = "282271dabca3fa01add5cbcb7b030a0d8d085b41"
 """Commit of April 2024; another one would be another benchmark."""
 PICTURES: Final = 418
 """Rows at that revision."""
-_ATTEMPTS: Final = 3
-_REMEDY: Final = "Check the connection (HF_ENDPOINT names a mirror), or use --data with a folder, or --data sample."
+_HUB: Final = "https://huggingface.co"
+_NAME: Final = re.compile(r"data/[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}\.parquet")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger(__name__)
 
 
-def read_hub(scratch: Path) -> Iterator[SourceRow]:
-    """Yields the rows of ARTeFACT in the hub's order; `scratch` holds one shard at a time.
+def read_hub(scratch: Path, *, keep: bool = False, patience: Patience | None = None) -> Iterator[SourceRow]:
+    """Yields the rows of ARTeFACT in the hub's order.
+
+    What an earlier, killed call left in `scratch` is used: finished shards are compared with their SHA-256 and not fetched
+    again, the unfinished one goes on where it stopped. One process at a time may use the folder.
+
+    Args:
+        scratch: folder for the shards; made if it is missing.
+        keep: whether shards stay there when they have been read. The folder then grows to the 4.1 GB of the data set, and
+            the caller deletes it once the rows are stored; otherwise it holds one shard at a time.
+        patience: with a hub that stumbles.
 
     Raises:
-        StorageError: the hub cannot be reached or refuses, or a shard keeps arriving damaged.
-        DataRefused: a shard does not have ARTeFACT's schema.
+        UsageError: HF_ENDPOINT is no address.
+        StorageError: the hub cannot be reached or refuses, a shard keeps arriving damaged, or `scratch` cannot be written.
+        DataRefused: a shard does not have ARTeFACT's schema or is damaged.
     """
-    from huggingface_hub import HfApi
+    patience = patience or Patience()
+    endpoint = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
+    if not endpoint.startswith(("http://", "https://")):
+        shown = endpoint.rpartition("@")[2]  # a password may stand before it
+        raise UsageError(f"HF_ENDPOINT is {shown!r:.80}, expected an HTTP or HTTPS address. Correct or unset it.")
+    shards = _list_shards(endpoint, patience)
+    for number, shard in enumerate(shards, start=1):
+        path = fetch(shard, scratch, patience)
+        _log.info("shard %d of %d is here: %s, %.0f MB", number, len(shards), path.name, shard.size / 1e6)
+        check_shard(path)
+        yield from read_shard(path, scratch)
+        if not keep:
+            path.unlink()
 
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
-    for name, sha256 in _list_shards(api):
-        shard = _fetch(api, name, sha256, scratch)
-        check_shard(shard)
-        yield from read_shard(shard)
-        shard.unlink()
 
+def _list_shards(endpoint: str, patience: Patience) -> list[RemoteFile]:
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import hf_raise_for_status
 
-def _list_shards(api: "HfApi") -> list[tuple[str, str]]:
-    from huggingface_hub import RepoFile
+    def ask() -> Any:
+        url = f"{endpoint}/api/datasets/{DATASET}/tree/{REVISION}/data"
+        response = get_session().get(url, headers=request_headers(), timeout=patience.silence)
+        hf_raise_for_status(response)
+        return response.json()
 
-    try:
-        entries = list(api.list_repo_tree(DATASET, "data", revision=REVISION, repo_type="dataset"))
-    except Exception as error:  # httpx, the hub's own and operating system errors have no common base
-        raise _unreachable(api, "list the shards", error) from error
-    files = [entry for entry in entries if isinstance(entry, RepoFile) and entry.path.endswith(".parquet")]
-    shards = sorted((file.path, file.lfs.sha256) for file in files if file.lfs is not None)
+    hub = without_password(endpoint)
+    entries = insist(ask, f"list the shards of {DATASET} at {hub}", patience)
+    try:  # one page is the whole list: the hub's pages hold 1,000 entries
+        files = [entry for entry in entries if entry["path"].endswith(".parquet") and entry.get("lfs")]
+        shards = sorted((str(file["path"]), int(file["lfs"]["size"]), str(file["lfs"]["oid"])) for file in files)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"{hub} does not list files as a hub does ({error!r:.80}). {REMEDY}") from error
     if not shards:
-        raise StorageError(f"{api.endpoint} lists no Parquet shards of {DATASET} at {REVISION[:12]}. {_REMEDY}")
-    return shards
-
-
-def _fetch(api: "HfApi", name: str, sha256: str, scratch: Path) -> Path:
-    fault = StorageError(f"{name} was not fetched")
-    for attempt in range(_ATTEMPTS):
-        time.sleep(attempt)  # a hub that stumbles deserves a moment
-        try:
-            fetched = Path(
-                api.hf_hub_download(DATASET, name, repo_type="dataset", revision=REVISION, local_dir=scratch, force_download=attempt > 0)
-            )
-        except Exception as error:  # see above; hf_xet raises plain RuntimeErrors as well
-            fault = _unreachable(api, f"fetch {name}", error)
-            fault.__cause__ = error
-        else:
-            found = storage.sha256_file(fetched)
-            if found == sha256:
-                return fetched
-            fault = StorageError(f"{name} from {api.endpoint} has sha256 {found[:12]}, the hub lists {sha256[:12]}. Try again later.")
-        _log.warning("attempt %d of %d: %s", attempt + 1, _ATTEMPTS, fault)
-    raise fault
-
-
-def _unreachable(api: "HfApi", action: str, error: Exception) -> StorageError:
-    reason = (str(error).strip() or "no message").splitlines()[0]
-    return StorageError(f"cannot {action} of {DATASET} at {api.endpoint} ({type(error).__name__}: {reason:.160}). {_REMEDY}")
+        raise StorageError(f"{hub} lists no Parquet shards of {DATASET} at {REVISION[:12]}. {REMEDY}")
+    for name, size, sha256 in shards:
+        if not _NAME.fullmatch(name) or size < 1 or not _SHA256.fullmatch(sha256):
+            raise StorageError(f"{hub} lists {name!r:.140} with {size} bytes and sha256 {sha256!r:.70}, expected a shard. {REMEDY}")
+    return [RemoteFile(name, f"{endpoint}/datasets/{DATASET}/resolve/{REVISION}/{name}", size, sha256) for name, size, sha256 in shards]

@@ -12,4 +12,4 @@ class DownloadSettings(Config):
     """Broken rows (truncated picture, missing mask, too many pixels) that may be left out before the stage fails. They are
     named in the report."""
     max_pixels: int = Field(default=300_000_000, ge=1, le=2_000_000_000)
-    """Largest picture in pixels; decoding takes 3 bytes for each. ARTeFACT's largest has 133 million."""
+    """Largest picture in pixels; decoding takes 4 bytes for each, the mask 1 more. ARTeFACT's largest has 133 million."""

@@ -1,13 +1,17 @@
-"""Where rows come from: the generator, a folder of Parquet shards, or the pinned data set on the hub."""
+"""Where rows come from: the generator, a folder of Parquet shards or of a museum's scans, or the pinned data set on the hub."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from patina.core.errors import DataRefused, UsageError
+from patina.download.check import Masks
+from patina.download.groups import shard_groups
 from patina.download.hub import DATASET, PICTURES, REVISION, read_hub
+from patina.download.museum import IMAGES, MASKS, open_museum
 from patina.download.rows import SourceRow, check_shard, read_shard
+from patina.download.table import TABLE
 
 _ARTEFACT = (
     "Ivanova, Aversa, Henderson, Williamson: ARTeFACT: Benchmarking Segmentation Models on Diverse Analogue Media Damage. "
@@ -25,6 +29,10 @@ class Source:
         citation: what a publication must name, or "".
         pictures: how many rows to expect.
         rows: the rows, read while they are asked for.
+        masks: how the rows hold their masks.
+        pinned: whether rows of a known data set come, all `pictures` of which together show every class.
+        groups: group column -> id -> name of the group.
+        notes: what the reader of the data card should know besides.
     """
 
     name: str
@@ -32,6 +40,10 @@ class Source:
     citation: str
     pictures: int
     rows: Iterator[SourceRow]
+    masks: Masks = "pair"
+    pinned: bool = False
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    notes: tuple[str, ...] = ()
 
 
 def open_source(data: str, *, pictures: int, seed: int, scratch: Path) -> Source:
@@ -41,11 +53,11 @@ def open_source(data: str, *, pictures: int, seed: int, scratch: Path) -> Source
         data: `sample`, a folder, or `hf://danielaivanova/damaged-media`.
         pictures: how many the generator makes.
         seed: of the generator.
-        scratch: folder for shards of the hub while they are read.
+        scratch: folder for what does not fit into memory; shards of the hub that an earlier call left there are not fetched again.
 
     Raises:
         UsageError: `data` names something that patina does not read, or a count or seed out of range.
-        DataRefused: no such folder, or not ARTeFACT's schema in it.
+        DataRefused: no such folder, or neither ARTeFACT's schema nor a museum's scans in it.
     """
     if data == "sample":
         return _sample(pictures, seed)
@@ -53,26 +65,62 @@ def open_source(data: str, *, pictures: int, seed: int, scratch: Path) -> Source
         if data.removeprefix("hf://") != DATASET:
             raise UsageError(f"data {data!r} is not known: of the hub, only hf://{DATASET} is read. Use that or a folder.")
         name = f"hf://{DATASET} at revision {REVISION[:12]}"
-        return Source(name, "AFL-3.0", _ARTEFACT, PICTURES, read_hub(scratch))
+        return Source(name, "AFL-3.0", _ARTEFACT, PICTURES, read_hub(scratch, keep=True), pinned=True)
     if "://" in data:
         raise UsageError(f"data {data!r} is not known: expected sample, a folder, or hf://{DATASET}.")
-    return _folder(Path(data))
+    return _folder(Path(data), scratch)
 
 
-def _folder(folder: Path) -> Source:
+def _folder(folder: Path, scratch: Path) -> Source:
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
-        raise DataRefused(f"data folder {folder} {problem}. Give the folder that holds the Parquet shards, or use sample.")
+        raise DataRefused(f"data folder {folder} {problem}. Give the folder that holds the Parquet shards or {IMAGES} and {MASKS}.")
     shards = sorted(folder.glob("*.parquet")) or sorted((folder / "data").glob("*.parquet"))
+    scans = [name for name in (IMAGES, MASKS) if (folder / name).is_dir()]
+    if shards and len(scans) == 2:
+        raise DataRefused(f"data folder {folder} holds Parquet shards as well as {IMAGES} and {MASKS}. Keep one of them there.")
+    if scans and not shards:
+        return _museum(folder)
     if not shards:
-        raise DataRefused(f"data folder {folder} holds no *.parquet, nor does its folder data. Expected shards in ARTeFACT's schema.")
+        raise DataRefused(
+            f"data folder {folder} holds no *.parquet, nor does its folder data. Expected shards in ARTeFACT's schema, "
+            f"or the folders {IMAGES} and {MASKS}."
+        )
     expected = sum(check_shard(shard) for shard in shards)
     return Source(
         name=f"folder {folder.resolve().name}",
         licence="AFL-3.0 for pictures of ARTeFACT; for others their owner's",
-        citation=_ARTEFACT,
+        citation=f"For pictures of ARTeFACT: {_ARTEFACT}",
         pictures=expected,
-        rows=(row for shard in shards for row in read_shard(shard)),
+        rows=_shard_rows(shards, expected, scratch),
+        groups=shard_groups(shards),
+    )
+
+
+def _shard_rows(shards: Sequence[Path], expected: int, scratch: Path) -> Iterator[SourceRow]:
+    scratch.mkdir(exist_ok=True)
+    found = 0
+    for shard in shards:
+        for row in read_shard(shard, scratch):
+            found += 1
+            yield row
+            del row  # or its files would stay in memory while the next row is read
+    if found != expected:
+        raise DataRefused(f"{shards[0].parent} announces {expected} rows, but {found} came. Fetch the shards again.")
+
+
+def _museum(folder: Path) -> Source:
+    museum = open_museum(folder)
+    unread = museum.table.unread
+    return Source(
+        name=f"folder {folder.resolve().name}",
+        licence=museum.licence or "not stated: the folder has no file LICENCE",
+        citation=museum.citation,
+        pictures=len(museum.pictures),
+        rows=museum.rows(),
+        masks="single",
+        groups=museum.table.groups,
+        notes=(f"Columns of {TABLE} that were not read: {', '.join(unread)}.",) if unread else (),
     )
 
 

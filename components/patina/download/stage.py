@@ -1,9 +1,11 @@
-"""The download stage: rows from a source, each checked, into shards; a report and a data card beside them."""
+"""The download stage: rows from a source, each checked, into shards; groups, a report and a data card beside them."""
 
 import logging
-import tempfile
+import shutil
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from patina.core import artifact, storage
 from patina.core.artifact import Manifest
@@ -11,14 +13,48 @@ from patina.core.config import parse
 from patina.core.containers import DATA
 from patina.core.errors import DataRefused
 from patina.core.raw import RawWriter
+from patina.core.raw_groups import write_groups
 from patina.core.raw_report import Quarantined, write_report
 from patina.core.session import Session
+from patina.core.taxonomy import BACKGROUND, CLASSES
 from patina.download.card import Examples, data_card
-from patina.download.check import BrokenRow, check_row
+from patina.download.check import CheckedRow, check_rows
 from patina.download.settings import DownloadSettings
 from patina.download.sources import Source, open_source
 
+SCRATCH: Final = ".shards"
+"""Folder beside the artifact for what was fetched and for what does not fit into memory. It outlives a killed stage, so that
+nothing is fetched twice, and goes when the artifact is whole."""
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tally:
+    """What is noted of the rows while they pass.
+
+    Attributes:
+        rows: how many came.
+        ids: of the pictures that were stored.
+        quarantined: rows that were left out.
+        conversions: how many pictures or masks were converted, by what.
+        labels: mask values seen: class ids 0..15 and 255.
+        examples: views for the data card.
+    """
+
+    rows: int = 0
+    ids: set[str] = field(default_factory=set[str])
+    quarantined: list[Quarantined] = field(default_factory=list[Quarantined])
+    conversions: Counter[str] = field(default_factory=Counter[str])
+    labels: set[int] = field(default_factory=set[int])
+    examples: Examples = field(default_factory=Examples)
+
+    def add(self, checked: CheckedRow) -> None:
+        """Notes a row that is stored."""
+        self.ids.add(checked.row.id)
+        self.conversions.update(checked.conversions)
+        self.labels |= checked.labels
+        self.examples.offer(checked)
 
 
 def run(raw: Path | str, card: Path | str, *, data: str, pictures: int, seed: int, settings: str, progress: Session) -> Manifest:
@@ -41,47 +77,67 @@ def run(raw: Path | str, card: Path | str, *, data: str, pictures: int, seed: in
     config = parse(DownloadSettings, settings, "download settings")
     folder = Path(raw)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".shards-", dir=folder.parent) as scratch:
-        source = open_source(data, pictures=pictures, seed=seed, scratch=Path(scratch))
-        quarantined, conversions, examples = _store(source, folder, config, progress)
+    scratch = folder.parent / SCRATCH
+    source = open_source(data, pictures=pictures, seed=seed, scratch=scratch)
+    tally = _store(source, folder, config, progress)
+    notes = [*source.notes, *_missing(source, tally)]
+    groups = {name: {key: group for key, group in values.items() if key in tally.ids} for name, values in source.groups.items()}
+    written = write_groups(folder, groups)
     report = write_report(
         folder,
         source=source.name,
         licence=source.licence,
         citation=source.citation,
-        quarantined=quarantined,
-        conversions=dict(sorted(conversions.items())),
+        quarantined=tally.quarantined,
+        conversions=dict(sorted(tally.conversions.items())),
     )
-    html = data_card(report, examples)
+    html = data_card(report, tally.examples, groups={name: groups[name] for name in written}, notes=notes)
     storage.write_text(folder / "card.html", html)
     storage.write_text(Path(card), html)
     asked = {"data": data, "settings": config.model_dump(mode="json")}
     generated = {"pictures": pictures, "seed": seed} if data == "sample" else {}
-    return artifact.seal(folder, "raw", inputs={}, config=asked | generated, image=DATA)
+    manifest = artifact.seal(folder, "raw", inputs={}, config=asked | generated, image=DATA)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return manifest
 
 
-def _store(source: Source, folder: Path, config: DownloadSettings, progress: Session) -> tuple[list[Quarantined], Counter[str], Examples]:
-    quarantined: list[Quarantined] = []
-    conversions: Counter[str] = Counter()
-    examples = Examples()
-    done = 0
+def _store(source: Source, folder: Path, config: DownloadSettings, progress: Session) -> Tally:
+    tally = Tally()
     with RawWriter(folder) as writer:
-        for done, row in enumerate(source.rows, start=1):
-            try:
-                checked = check_row(row, max_pixels=config.max_pixels)
-            except BrokenRow as error:
-                _log.warning("picture %s is left out: %s", row.id, error)
-                quarantined.append(Quarantined(id=row.id or "", reason=str(error)))
+        for outcome in check_rows(source.rows, max_pixels=config.max_pixels, masks=source.masks):
+            tally.rows += 1
+            if isinstance(outcome, Quarantined):
+                _log.warning("picture %s is left out: %s", outcome.id, outcome.reason)
+                tally.quarantined.append(outcome)
             else:
-                writer.add(checked.row)
-                conversions.update(checked.conversions)
-                examples.offer(checked)
-            progress.report(done, max(done, source.pictures), "pictures")
-        if len(quarantined) > config.max_quarantined:
-            raise DataRefused(_too_many(quarantined, config.max_quarantined))
-        if done == len(quarantined):
-            raise DataRefused(f"{source.name} holds no usable picture ({done} rows). Expected at least one.")
-    return quarantined, conversions, examples
+                writer.add(outcome.row)
+                tally.add(outcome)
+            del outcome  # or its files and mask would stay in memory while the next row is read
+            progress.report(tally.rows, max(tally.rows, source.pictures), "pictures")
+        if len(tally.quarantined) > config.max_quarantined:
+            raise DataRefused(_too_many(tally.quarantined, config.max_quarantined))
+        if not tally.ids:
+            raise DataRefused(f"{source.name} holds no usable picture ({tally.rows} rows). Expected at least one.")
+    return tally
+
+
+def _missing(source: Source, tally: Tally) -> list[str]:
+    """What a pinned data set should have shown and did not; notes for the card if it is only a part of it.
+
+    Raises:
+        DataRefused: the data set is whole, but some pair of index and colour occurs nowhere: it is not the one that was pinned.
+    """
+    if not source.pinned:
+        return []
+    if len(tally.ids) != source.pictures:
+        return [f"{len(tally.ids)} of the data set's {source.pictures} pictures are here."]
+    kinds = (*CLASSES, BACKGROUND)
+    if missing := [f"{kind.id} = #{bytes(kind.color).hex().upper()} ({kind.name})" for kind in kinds if kind.id not in tally.labels]:
+        raise DataRefused(
+            f"{source.name} is whole, but of its {len(kinds)} pairs of index and colour {len(missing)} occur nowhere: "
+            f"{', '.join(missing)}. These are not the pinned data; check HF_ENDPOINT."
+        )
+    return []
 
 
 def _too_many(quarantined: list[Quarantined], allowed: int) -> str:
