@@ -27,14 +27,14 @@ SPLITS_SCHEMA: Final = pa.schema(
         ("content", pa.string()),
     ]
 )
-"""`fold` is -1 in a holdout, where it means nothing."""
+"""`fold` is -1 in a holdout, where it means nothing; otherwise 0..k-1 for every picture, and the test side is one fold."""
 
 
 def read_splits(folder: Path | str) -> "DataFrame":
     """The table `splits.parquet` of `folder`: id, group, split, fold, material, content, one line per picture, sorted by id.
 
     Raises:
-        DataRefused: missing, other columns, an id twice, an unknown split, or a group on two sides.
+        DataRefused: missing, other columns, or a broken promise, see `check_splits`.
     """
     path = Path(folder) / SPLITS_FILE
     try:
@@ -52,7 +52,8 @@ def check_splits(frame: "DataFrame", where: str) -> None:
     """Checks the promises of a split table.
 
     Raises:
-        DataRefused: an id twice, an unknown split, or a group on two sides; the message starts with `where`.
+        DataRefused: an id twice, an unknown split, a group on two sides or in two folds, folds that leave a number out, or
+            a test side that is not exactly one fold; the message starts with `where`.
     """
     ids, groups, splits, folds = (frame[column].tolist() for column in ("id", "group", "split", "fold"))
     if len(set(ids)) != len(ids):
@@ -68,6 +69,7 @@ def check_splits(frame: "DataFrame", where: str) -> None:
                 f"{where}: group {group!r} crosses a boundary: {other} is in {side[0]} (fold {side[1]}), {identifier} in {split} "
                 f"(fold {fold}). No picture may have a copy on another side."
             )
+    _check_folds(splits, folds, where)
 
 
 def write_splits(path: Path, frame: "DataFrame") -> None:
@@ -75,3 +77,15 @@ def write_splits(path: Path, frame: "DataFrame") -> None:
     table = pa.Table.from_pandas(frame[SPLITS_SCHEMA.names], schema=SPLITS_SCHEMA, preserve_index=False)
     with storage.atomic_file(path) as stream:
         pq.write_table(table.replace_schema_metadata(None), stream)
+
+
+def _check_folds(splits: list[str], folds: list[int], where: str) -> None:
+    numbers = sorted(set(folds))
+    if numbers in ([], [-1]):
+        return
+    if numbers != list(range(len(numbers))):
+        raise DataRefused(f"{where}: folds {numbers}, expected -1 for all pictures or 0..k-1 without a gap. Run split again.")
+    tested = {fold for fold, split in zip(folds, splits, strict=True) if split == "test"}
+    left_out = [fold for fold, split in zip(folds, splits, strict=True) if split != "test" and fold in tested]
+    if len(tested) != 1 or left_out:
+        raise DataRefused(f"{where}: the test side must be one whole fold, but holds pictures of {sorted(tested)}. Run split again.")

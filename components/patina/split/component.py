@@ -23,7 +23,7 @@ def split(
         test_images: The pictures kept apart for testing, with their annotations.
         balance: What each side holds, and which classes a side lacks.
         seed: Source of randomness of the division.
-        settings: JSON object of changed settings, for instance {"test": 0.2}; {} keeps the defaults.
+        settings: JSON object of changed settings, for instance {"protocol": "kfold", "test_fold": 2}; {} keeps the defaults.
     """
     from patina.core.session import session
     from patina.split.stage import run

@@ -1,5 +1,6 @@
-"""The split stage: groups of copies, divided once into training, validation and test, before anything is augmented."""
+"""The split stage: groups of copies, divided into training, validation and test, before anything is augmented."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,15 +8,20 @@ from patina.core import artifact, storage
 from patina.core.artifact import Manifest
 from patina.core.config import parse
 from patina.core.containers import DATA
+from patina.core.errors import UsageError
 from patina.core.raw import RawWriter, iter_rows, read_index
+from patina.core.raw_groups import read_groups
 from patina.core.raw_report import read_report, write_report
 from patina.core.session import Session
 from patina.core.splits import SPLITS_FILE, check_splits, write_splits
 from patina.core.taxonomy import CLASS_NAMES
-from patina.split.balance import balance_of, balance_page
-from patina.split.groups import group_pictures
+from patina.split.balance import balance_of
+from patina.split.content import same_content
+from patina.split.groups import Grouping, Relation, equal_files, equal_values, join, near_hashes
+from patina.split.protocols import Division, divide_pictures
 from patina.split.settings import SplitSettings
-from patina.split.stratify import Group, divide
+from patina.split.stratify import Group
+from patina.split.view import balance_page, thumbnails
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,23 +46,25 @@ def run(
         balance: HTML file to write.
         seed: of the division.
         settings: JSON object of `SplitSettings`.
-        progress: told how many test pictures are copied.
+        progress: told how many pictures are compared, then how many test pictures are copied.
 
     Raises:
-        DataRefused: `raw` is damaged, has fewer than three groups, or a group would cross a boundary.
+        DataRefused: `raw` is damaged, has too few groups for the protocol, or a group would cross a boundary.
+        UsageError: a setting is wrong, or names a fold or a group column that the data does not have.
     """
     config = parse(SplitSettings, settings, "split settings")
     folder, test_folder = Path(splits), Path(test_images)
     source = artifact.open_artifact(Path(raw), "raw")
-    index = read_index(raw)
+    index = read_index(raw).sort_values(by="id", ignore_index=True)
     report = read_report(raw)
-    table = _divide(index, config, seed)
+    grouping = _group(raw, index, config, progress)
+    table, division = _divide(index, grouping.group_of, config, seed)
     check_splits(table, "the division just made")
     folder.mkdir(parents=True, exist_ok=True)
     write_splits(folder / SPLITS_FILE, table)
-    summary = balance_of(table, index, report, _rule(config))
+    summary = balance_of(table, index, report, grouping, division, config)
     storage.write_json(folder / "balance.json", summary)
-    html = balance_page(summary)
+    html = balance_page(summary, thumbnails(raw, summary))
     storage.write_text(folder / "balance.html", html)
     storage.write_text(Path(balance), html)
 
@@ -79,25 +87,41 @@ def run(
     return sealed, artifact.seal(test_folder, "raw", inputs=inputs, config=asked, image=DATA)
 
 
-def _divide(index: "DataFrame", config: SplitSettings, seed: int) -> "DataFrame":
+def _group(raw: Path | str, index: "DataFrame", config: SplitSettings, progress: Session) -> Grouping:
+    """Which pictures of `index` (sorted by id) belong together; the cheapest evidence first, pixels last."""
+    ids, sha256, phash = (index[name].tolist() for name in ("id", "sha256", "phash"))
+    relations: list[Relation] = []
+    columns = read_groups(Path(raw))
+    if missing := sorted(set(config.group_columns or ()) - set(columns)):
+        raise UsageError(f"group_columns: the data has no column {missing[0]!r}, only {', '.join(sorted(columns)) or 'none'}. Name those.")
+    for column in sorted(columns if config.group_columns is None else set(config.group_columns)):
+        relations += equal_values(column, {name: columns[column].get(name, "") for name in ids})
+    if config.near_duplicates != "none":
+        relations += equal_files(ids, sha256)
+    if config.near_duplicates in {"hash", "content"}:
+        relations += near_hashes(ids, phash, config.near_duplicate_bits)
+    if config.near_duplicates == "content":
+        # The pictures of one file are joined already: one of them is enough.
+        relations += same_content(raw, index.drop_duplicates("sha256")["id"].tolist(), progress)
+    return join(ids, relations)
+
+
+def _divide(index: "DataFrame", group_of: dict[str, str], config: SplitSettings, seed: int) -> tuple["DataFrame", Division]:
+    """The split table of `index` (sorted by id), and how it came about."""
     import pandas as pd
 
-    columns = {name: index[name].tolist() for name in ("id", "material", "content", "sha256", "phash", "pixels")}
-    grouped = group_pictures(columns["id"], columns["sha256"], columns["phash"], config.near_duplicate_bits)
-    carried: dict[str, set[str]] = {}
-    for group, material, pixels in zip(grouped, columns["material"], columns["pixels"], strict=True):
+    columns = {name: index[name].tolist() for name in ("id", "material", "content", "pixels")}
+    named = [group_of[name] for name in columns["id"]]
+    labels: dict[str, set[str]] = {}
+    materials: dict[str, Counter[str]] = {}
+    contents: dict[str, Counter[str]] = {}
+    for group, material, content, pixels in zip(named, columns["material"], columns["content"], columns["pixels"], strict=True):
         present = {f"class: {name}" for name, count in zip(CLASS_NAMES, pixels, strict=True) if count}
-        carried.setdefault(group, set()).update(present, {f"material: {material}"})
-    groups = [Group(name, grouped.count(name), frozenset(labels)) for name, labels in carried.items()]
-    sides = divide(groups, {"val": config.val, "test": config.test}, seed=seed, trials=config.trials)
+        labels.setdefault(group, set()).update(present, {f"material: {material}", f"content: {content}"})
+        materials.setdefault(group, Counter()).update((material,))
+        contents.setdefault(group, Counter()).update((content,))
+    groups = [Group(name, materials[name].total(), frozenset(carried)) for name, carried in labels.items()]
+    division = divide_pictures(groups, materials, contents, config, seed)
     table = {name: columns[name] for name in ("id", "material", "content")}
-    table |= {"group": grouped, "split": [sides[group] for group in grouped], "fold": [-1] * len(grouped)}
-    return pd.DataFrame(table).sort_values(by="id", ignore_index=True)
-
-
-def _rule(config: SplitSettings) -> str:
-    return (
-        f"Files with the same SHA-256, or with perceptual hashes within {config.near_duplicate_bits} of 64 bits, form a group and stay "
-        f"together. Of all pictures {config.test:.0%} test and {config.val:.0%} validate, stratified by material and by the classes that "
-        "occur; what occurs in three groups or more is put on every side where the quotas allow it."
-    )
+    table |= {"group": named, "split": [division.side[name] for name in named], "fold": [division.fold[name] for name in named]}
+    return pd.DataFrame(table), division
