@@ -3,6 +3,7 @@
 import hashlib
 import io
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,9 +35,9 @@ def drawn(number: int, height: int = 90, width: int = 110) -> tuple[np.ndarray, 
 
 @pytest.fixture(scope="session")
 def make_data(tmp_path_factory):
-    """make_data({id: (split, picture, mask)}, order) -> (raw folder, splits folder)."""
+    """make_data({id: (split, picture, mask)}, order, folds={id: fold}) -> (raw folder, splits folder)."""
 
-    def make(pictures, order=None, broken=()):
+    def make(pictures, order=None, broken=(), folds=None):
         folder = tmp_path_factory.mktemp("data")
         with RawWriter(folder / "raw") as writer:
             for name in order or sorted(pictures):
@@ -48,7 +49,14 @@ def make_data(tmp_path_factory):
                 writer.add(RawRow(name, image, encode_mask(mask), "Paper", "Line art", "Letter", width, height, digest, "0" * 16, pixels))
         raw = seal(folder / "raw", "raw", inputs={}, config={}, image="test")
         rows = [
-            {"id": name, "group": f"group-{name}", "split": split, "fold": -1, "material": "Paper", "content": "Line art"}
+            {
+                "id": name,
+                "group": f"group-{name}",
+                "split": split,
+                "fold": (folds or {}).get(name, -1),
+                "material": "Paper",
+                "content": "Line art",
+            }
             for name, (split, _, _) in sorted(pictures.items())
         ]
         (folder / "splits").mkdir()
@@ -64,3 +72,17 @@ def pictures():
     """Three training, two validation, two test pictures."""
     splits = {"a": "train", "b": "test", "c": "train", "d": "val", "e": "train", "f": "test", "g": "val"}
     return {name: (split, *drawn(number)) for number, (name, split) in enumerate(splits.items())}
+
+
+@pytest.fixture(scope="session")
+def speckled():
+    """Six pictures of three training, one validation and two test pictures, most with specks of a rare class."""
+    made = {}
+    for number, (name, split) in enumerate({"a": "train", "b": "train", "c": "train", "d": "val", "e": "test", "f": "test"}.items()):
+        picture, mask = drawn(number, 100, 120)
+        if name != "c":
+            cv2.circle(mask, (20 + 9 * number, 82), 3, 13, -1)
+            cv2.ellipse(mask, (96, 20 + 7 * number), (5, 3), 30, 0, 360, 5, -1)
+        picture[mask == 13] = 30 * number
+        made[name] = (split, picture, mask)
+    return made

@@ -7,34 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from patina.augment.scaling import THIN, reduce_mask, scale_mask
+from patina.augment.scaling import reduce_mask, scale_mask
 from patina.core.tiles import Geometry
 
 
-@pytest.mark.parametrize("value", THIN)
-@pytest.mark.parametrize("factor", [1.5, 2, 3.3, 6])
-def test_a_line_of_one_pixel_stays_unbroken_wherever_it_lies(value, factor):
-    for column in range(100, 112):
-        mask = np.zeros((240, 240), np.uint8)
-        mask[:, column] = value
-        side = round(240 / factor)
-        assert (reduce_mask(mask, (side, side)) == value).any(axis=1).all()
-
-
-def test_a_diagonal_scratch_stays_connected_where_nearest_breaks_it():
+def test_a_diagonal_scratch_stays_connected():
     mask = np.zeros((300, 300), np.uint8)
-    cv2.line(mask, (5, 11), (290, 250), 4, 1)
-
-    def parts(small):
-        return cv2.connectedComponents(np.where(small == 4, np.uint8(1), np.uint8(0)), connectivity=8)[0] - 1
-
-    assert parts(reduce_mask(mask, (75, 75))) == 1
-    assert parts(cv2.resize(mask, (75, 75), interpolation=cv2.INTER_NEAREST)) > 1
+    cv2.line(mask, (5, 11), (290, 250), 4, 3)
+    reduced = reduce_mask(mask, (75, 75))
+    parts = cv2.connectedComponents(np.where(reduced == 4, np.uint8(1), np.uint8(0)), connectivity=8)[0] - 1
+    assert parts == 1
+    assert 16 * np.count_nonzero(reduced == 4) <= 1.25 * np.count_nonzero(mask)
 
 
 def test_a_large_class_gives_way_only_where_the_thin_one_is():
     mask = np.full((100, 100), 10, np.uint8)
-    mask[:, 50] = 5
+    mask[:, 48:52] = 5
     reduced = reduce_mask(mask, (25, 25))
     assert np.count_nonzero(reduced == 5) == 25
     assert np.count_nonzero(reduced == 10) == 600

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from patina.augment.donors import PASTE
 from patina.core import page, storage
-from patina.core.taxonomy import CLASSES, IGNORE, NUM_CLASSES, palette
+from patina.core.taxonomy import CLASS_NAMES, CLASSES, IGNORE, NUM_CLASSES, palette
 from patina.core.tiles import IMAGES, MASKS, TABLE, Level, Split, TileRecord
 
 SHEET = "tiles.html"
@@ -25,35 +26,42 @@ class Tally:
     """Counts tiles and labelled pixels while a tile set is written."""
 
     def __init__(self) -> None:
-        self._tiles: Counter[tuple[Split, Level]] = Counter()
+        self._tiles: Counter[tuple[Split, Level, int]] = Counter()
         self._pixels = {split: np.zeros(NUM_CLASSES, np.int64) for split in _SPLITS}
         self._holding = {split: np.zeros(NUM_CLASSES, np.int64) for split in _SPLITS}
-        self._richest: dict[tuple[Split, str], tuple[int, tuple[int, int]]] = {}
+        self._levels: dict[tuple[Split, str, int, int], set[Level]] = {}
+        self._classes: dict[tuple[Split, str, int, int], int] = {}
 
     def add(self, mask: NDArray[np.uint8], record: TileRecord) -> None:
         """Counts one tile."""
         pixels = np.bincount(mask.reshape(-1), minlength=256)[:NUM_CLASSES]
-        self._tiles[record.split, record.level] += 1
+        self._tiles[record.split, record.level, record.fold] += 1
         self._pixels[record.split] += pixels
         self._holding[record.split] += pixels > 0
+        window = record.split, record.source, record.x, record.y
+        self._levels.setdefault(window, set()).add(record.level)
         if record.level == "original":
-            key = record.split, record.source
-            classes = int(np.count_nonzero(pixels[1:]))
-            if key not in self._richest or classes > self._richest[key][0]:
-                self._richest[key] = classes, (record.x, record.y)
+            self._classes[window] = int(np.count_nonzero(pixels[1:]))
 
-    def count(self, split: Split, level: Level | None = None) -> int:
-        """Tiles of `split`, of one level or of all."""
-        return sum(count for (where, strength), count in self._tiles.items() if where == split and level in (None, strength))
+    def count(self, split: Split, level: Level | None = None, fold: int | None = None) -> int:
+        """Tiles of `split`, of one level and fold or of all."""
+        return sum(
+            count
+            for (where, strength, part), count in self._tiles.items()
+            if where == split and level in (None, strength) and fold in (None, part)
+        )
 
-    def sources(self, split: Split) -> int:
+    def sources(self, split: Split) -> set[str]:
         """Pictures that gave a tile to `split`."""
-        return sum(where == split for where, _ in self._richest)
+        return {source for where, source, _, _ in self._classes if where == split}
 
-    def richest(self, split: Split, count: int) -> list[tuple[str, int, int]]:
-        """(source, x, y) of the unchanged tiles with the most kinds of damage, one per picture, at most `count`."""
-        ranked = sorted((-classes, source, place) for (where, source), (classes, place) in self._richest.items() if where == split)
-        return [(source, *place) for _, source, place in ranked[:count]]
+    def richest(self, split: Split, count: int) -> list[tuple[Split, str, int, int]]:
+        """(split, source, x, y) of at most `count` windows, one per picture: most levels of copies first, then most damage."""
+        ranked = sorted((-len(self._levels[window]), -classes, *window) for window, classes in self._classes.items() if window[0] == split)
+        best: dict[str, tuple[Split, str, int, int]] = {}
+        for _, _, _, source, x, y in ranked:
+            best.setdefault(source, (split, source, x, y))
+        return list(best.values())[:count]
 
     def pixels(self, split: Split) -> NDArray[np.int64]:
         """Pixels per class: int64 [16]."""
@@ -70,10 +78,7 @@ def write_sheet(folder: Path, tally: Tally) -> None:
     masks = np.load(folder / MASKS, mmap_mode="r", allow_pickle=False)
     rows = pq.read_table(folder / TABLE).to_pylist()
     sections = [
-        page.paragraph(
-            f"Training tiles come from {tally.sources('train')} pictures, validation tiles from {tally.sources('val')} others and are "
-            "never changed. Test pictures are not here."
-        ),
+        page.paragraph(_introduction(tally)),
         page.table(
             ("Tiles", *_LEVELS, "all"),
             [
@@ -90,11 +95,27 @@ def write_sheet(folder: Path, tally: Tally) -> None:
         page.heading("Training windows and their changed copies"),
         page.paragraph("Beside each tile, the same with its labels outlined in the colours above. Pixels that never count are hatched."),
     ]
-    training = [_one_per_level(rows, place) for place in tally.richest("train", _SHOWN)]
-    validation = [tile for place in tally.richest("val", _SHOWN) for tile in _one_per_level(rows, place)]
-    sections += [page.pictures(_figure(images[i], masks[i], rows[i]) for i in tiles) for tiles in training]
+    training = [_one_per_level(rows, window) for window in tally.richest("train", _SHOWN)]
+    validation = [tile for window in tally.richest("val", _SHOWN) for tile in _one_per_level(rows, window)]
+    for tiles in training:
+        sections.append(page.paragraph(f"{rows[tiles[0]]['source']} at {rows[tiles[0]]['x']}, {rows[tiles[0]]['y']}", quiet=True))
+        # Two to a line: original and light above, medium and heavy below.
+        sections += [page.pictures(_figure(images[i], masks[i], rows[i]) for i in tiles[k : k + 2]) for k in range(0, len(tiles), 2)]
     sections += [page.heading("Validation windows"), page.pictures(_figure(images[i], masks[i], rows[i]) for i in validation)]
     storage.write_text(folder / SHEET, page.page(f"{len(rows):,} tiles of {images.shape[1]} px", sections))
+
+
+def _introduction(tally: Tally) -> str:
+    training, validation = tally.sources("train"), tally.sources("val")
+    if training & validation:
+        return (
+            f"One tile set for every fold of a cross-validation: {len(training | validation)} pictures give training tiles and, unchanged, "
+            "validation tiles. A training takes both by fold, never from the same picture."
+        )
+    return (
+        f"Training tiles come from {len(training)} pictures, validation tiles from {len(validation)} others and are never changed. "
+        "Test pictures are not here."
+    )
 
 
 def _cells(tally: Tally, split: Split, damage: int) -> tuple[str, int]:
@@ -103,21 +124,27 @@ def _cells(tally: Tally, split: Split, damage: int) -> tuple[str, int]:
     return share, int(tally.holding(split)[damage])
 
 
-def _one_per_level(rows: list[dict[str, Any]], place: tuple[str, int, int]) -> list[int]:
-    """Tile numbers of the window at `place`: the original and the first copy of each level."""
+def _one_per_level(rows: list[dict[str, Any]], window: tuple[Split, str, int, int]) -> list[int]:
+    """Tile numbers of one window: the original and the first copy of each level."""
     tiles: dict[str, int] = {}
     for tile, row in enumerate(rows):
-        if (row["source"], row["x"], row["y"]) == place:
+        if (row["split"], row["source"], row["x"], row["y"]) == window:
             tiles.setdefault(row["level"], tile)
     return list(tiles.values())
 
 
 def _figure(image: NDArray[np.uint8], mask: NDArray[np.uint8], row: dict[str, Any]) -> tuple[list[bytes], str]:
-    names = ", ".join(transform["name"] for transform in json.loads(row["transforms"])) or "unchanged"
-    caption = f"{row['level']}: {names}"
-    if row["level"] == "original":
-        caption += f" · {row['source']} at {row['x']}, {row['y']}"
+    changes = ", ".join(_named(transform) for transform in json.loads(row["transforms"]))
+    caption = f"{row['level']}: {changes}" if row["split"] == "train" else f"{row['source']} at {row['x']}, {row['y']}"
+    if row["level"] == "original" and row["split"] == "train":
+        caption = "original"
     return [_jpeg(_enlarged(image)), _jpeg(_outlined(image, mask))], caption
+
+
+def _named(transform: dict[str, Any]) -> str:
+    """What the caption says of one transform."""
+    name = transform["name"].replace("_", " ")
+    return f"{name} of {CLASS_NAMES[transform['damage']]} from {transform['source']}" if transform["name"] == PASTE else name
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

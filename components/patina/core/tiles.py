@@ -24,7 +24,7 @@ from pydantic import Field, ValidationError, model_validator
 from patina.core import storage
 from patina.core.artifact import Manifest, open_artifact
 from patina.core.config import Config, explain
-from patina.core.errors import DataRefused, StorageError
+from patina.core.errors import DataRefused, StorageError, UsageError
 from patina.core.taxonomy import IGNORE, NUM_CLASSES
 
 if TYPE_CHECKING:
@@ -257,9 +257,29 @@ class Tiles:
     geometry: Geometry
     manifest: Manifest
 
-    def rows(self, split: Split) -> NDArray[np.int64]:
-        """Row numbers of the tiles of `split`, ascending."""
-        return np.flatnonzero((self.table["split"] == split).to_numpy()).astype(np.int64)
+    def rows(self, split: Split, fold: int | None = None) -> NDArray[np.int64]:
+        """Row numbers of the tiles of `split`, ascending.
+
+        Args:
+            split: `train` or `val`.
+            fold: of a tile set for cross-validation (made with `folds` at `all`), the fold that is tested: its tiles are left
+                out, those of the next fold validate, all others train. Null for any other tile set.
+
+        Raises:
+            UsageError: a fold of a set without folds, none of a set with folds, or one that is not there.
+        """
+        chosen = (self.table["split"] == split).to_numpy()
+        crossed = self.manifest.config.get("folds") == "all"
+        if not crossed and fold is None:
+            return np.flatnonzero(chosen).astype(np.int64)
+        folds = self.table["fold"].to_numpy()
+        count = int(folds.max(initial=-1)) + 1
+        if not crossed or fold is None or not 0 <= fold < count:
+            valid = f"one of 0..{count - 1}: these tiles are for cross-validation" if crossed else "none: these tiles are for one training"
+            raise UsageError(f"fold {fold} of a tile set; expected {valid}.")
+        following = (fold + 1) % count
+        by_fold = folds == following if split == "val" else (folds != fold) & (folds != following)
+        return np.flatnonzero(chosen & by_fold).astype(np.int64)
 
 
 def open_tiles(folder: Path) -> Tiles:
