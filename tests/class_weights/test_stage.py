@@ -14,7 +14,7 @@ from patina.core.errors import DataRefused, UsageError
 from patina.core.pictures import encode_mask
 from patina.core.raw import RawRow, RawWriter
 from patina.core.splits import SPLITS_SCHEMA
-from patina.core.weights import read_class_weights, read_weights
+from patina.core.weights import COUNTED, SCHEMES, read_class_weights, read_weights
 
 
 def make(folder, masks):
@@ -50,7 +50,28 @@ def test_counts_training_pictures_only_and_never_255(tmp_path):
     assert weights.pixels == [18, 0, 0, 0, 0, 2, *[0] * 10]
     assert weights.pictures == [2, 0, 0, 0, 0, 1, *[0] * 10]
     assert weights.present == [True, False, False, False, False, True, *[False] * 10]
-    assert read_weights(paths[2], "inverse")[[0, 5]].tolist() == pytest.approx([0.2, 1.8])
+    assert read_weights(paths[2], "inverse", "pixel")[[0, 5]].tolist() == pytest.approx([0.2, 1.8])
+
+
+def test_both_ways_of_counting_are_kept(tmp_path):
+    paths = make(tmp_path, MASKS)
+    run(*paths)
+    shares = read_class_weights(paths[2]).shares
+    assert [shares["pixel"][0], shares["pixel"][5]] == pytest.approx([18 / 20, 2 / 20])
+    assert [shares["picture"][0], shares["picture"][5]] == pytest.approx([(1 + 0.8) / 2, (0 + 0.2) / 2])
+
+
+def test_a_huge_scan_decides_the_weights_per_pixel_only(tmp_path):
+    small = {"t1": ("train", [0] * 9 + [5]), "t2": ("train", [0] * 5 + [5] * 5), "v1": ("val", [0] * 9)}
+    huge = small | {"t1": ("train", [0] * 900 + [5] * 100)}
+    folders = [make(tmp_path / name, masks) for name, masks in (("small", small), ("huge", huge))]
+    for folder in folders:
+        run(*folder)
+    small_weights, huge_weights = (
+        {counted: read_weights(folder[2], "inverse", counted).tolist() for counted in COUNTED} for folder in folders
+    )
+    assert huge_weights["picture"] == small_weights["picture"]
+    assert huge_weights["pixel"][5] > 1.15 * small_weights["pixel"][5]
 
 
 def test_counts_are_kept_per_picture_and_class(tmp_path):
@@ -69,23 +90,48 @@ def test_the_order_of_rows_changes_nothing(tmp_path):
     assert len(digests) == 1
 
 
-def test_absent_classes_are_named_in_log_and_view_and_have_finite_weights(tmp_path, caplog):
-    paths = make(tmp_path, MASKS)
+def test_a_class_that_is_absent_in_training_is_named_in_log_and_view(tmp_path, caplog):
+    paths = make(tmp_path, MASKS | {"t3": ("train", list(range(14)))})
     with caplog.at_level(logging.WARNING):
         run(*paths)
-    page = paths[3].read_text()
-    for text in (caplog.text, page):
-        assert "Burn marks, Lightleak" in text
-    assert "<script" not in page
-    assert page == (paths[2] / "weights.html").read_text()
-    assert np.isfinite(read_weights(paths[2], "inverse")).all()
+    assert caplog.messages == [
+        "no training picture holds: Burn marks, Lightleak. No model can learn them; they carry the largest weight of each scheme."
+    ]
+    assert "No training picture holds Burn marks, Lightleak: no model can learn them." in paths[3].read_text()
 
 
-def test_the_settings_reach_the_weights(tmp_path):
+@pytest.mark.parametrize("counted", COUNTED)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_class_that_is_absent_in_training_has_the_largest_weight_and_it_is_finite(tmp_path, scheme, counted):
     paths = make(tmp_path, MASKS)
-    run(*paths, settings=json.dumps({"max_ratio": 3.0}))
-    weights = read_weights(paths[2], "inverse")
-    assert weights[5] / weights[0] == pytest.approx(3)
+    run(*paths)
+    weights = read_weights(paths[2], scheme, counted)
+    assert np.isfinite(weights).all()
+    assert weights[14] == weights[15] == weights.max()
+
+
+def test_the_view_has_no_script_and_lies_in_the_artifact_as_well(tmp_path):
+    paths = make(tmp_path, MASKS | {"t3": ("train", [255] * 9)})
+    run(*paths)
+    page = paths[3].read_text()
+    assert "<script" not in page
+    assert "Pictures without a labelled pixel, which do not count: 1." in page
+    assert page == (paths[2] / "weights.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheme", "ratio"),
+    [
+        ({"max_ratio": 3.0}, "inverse", 3),
+        ({"log_ratio": 5.0}, "log", 5),
+        ({"beta": 0.5}, "effective", (1 - 0.5**2) / (1 - 0.5)),  # two pictures hold Clean, one the other class
+    ],
+)
+def test_the_settings_reach_the_weights(tmp_path, settings, scheme, ratio):
+    paths = make(tmp_path, MASKS)
+    run(*paths, settings=json.dumps(settings))
+    weights = read_weights(paths[2], scheme, "picture")
+    assert weights[5] / weights[0] == pytest.approx(ratio)
 
 
 def test_refuses_training_pictures_without_a_label(tmp_path):

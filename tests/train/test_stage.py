@@ -20,6 +20,7 @@ from patina.core.model_card import read_model_card
 from patina.core.session import Session
 from patina.core.taxonomy import IGNORE
 from patina.core.tiles import Geometry, TileRecord, TileWriter
+from patina.core.weights import COUNTED, SCHEMES
 from patina.models import load
 from patina.train.stage import configured, run
 
@@ -38,8 +39,9 @@ with session("train", model) as progress:
 """
 
 
-def make_tiles(folder: Path, splits: str = "tttttttvv", label: int | None = None) -> Path:
-    """Tiles whose left part is Clean and whose right part is of a class; `label` fills the masks of the validation tiles."""
+def make_tiles(folder: Path, splits: str = "tttttttvv", label: int | None = None, folds: str = "") -> Path:
+    """Tiles whose left part is Clean and whose right part is of a class; `label` fills the masks of the validation tiles, `folds`
+    has a digit per tile."""
     rng = np.random.default_rng(0)
     with TileWriter(folder, Geometry(tile_size=SIZE, scale_rule="native")) as writer:
         for index, letter in enumerate(splits):
@@ -50,8 +52,9 @@ def make_tiles(folder: Path, splits: str = "tttttttvv", label: int | None = None
                 mask[:] = label
             image = np.repeat(mask[:, :, None] // 2 * 60, 3, 2) + rng.integers(0, 60, (SIZE, SIZE, 3), np.uint8)
             split = "train" if letter == "t" else "val"
-            writer.add(image, mask, TileRecord(f"p{index}", f"p{index}", split, -1, "original", 0, 0, SIZE, SIZE, 1.0))
-    seal(folder, "tiles", inputs={}, config={}, image="none")
+            fold = int(folds[index]) if folds else -1
+            writer.add(image, mask, TileRecord(f"p{index}", f"p{index}", split, fold, "original", 0, 0, SIZE, SIZE, 1.0))
+    seal(folder, "tiles", inputs={}, config={"folds": "all" if folds else "split"}, image="none")
     return folder
 
 
@@ -65,8 +68,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights") / "weights"
     folder.mkdir()
     ones = [1.0] * 16
-    schemes = {"none": ones, "inverse": ones, "inverse_sqrt": ones}
-    content = {"schemes": schemes, "present": [True] * 16, "pixels": [1] * 16, "pictures": [1] * 16}
+    content = {
+        "schemes": {counted: dict.fromkeys(SCHEMES, ones) for counted in COUNTED},
+        "shares": dict.fromkeys(COUNTED, [1 / 16] * 16),
+        "present": [True] * 16,
+        "pixels": [1] * 16,
+        "pictures": [1] * 16,
+    }
     storage.write_json(folder / "weights.json", content)
     seal(folder, "weights", inputs={}, config={}, image="none")
     return folder
@@ -234,3 +242,27 @@ def test_settings_that_say_nothing_are_refused(settings: str, message: str) -> N
 def test_settings_change_the_recipe_by_dotted_keys() -> None:
     config = configured("quick", '{"loss.dice": 0.25, "batch_size": 4}')
     assert (config.loss.dice, config.batch_size) == (0.25, 4)
+
+
+def test_the_loss_takes_the_weights_of_the_counting_that_was_asked_for(tiles: Path, weights: Path, tmp_path: Path) -> None:
+    content = storage.read_json(weights / "weights.json")
+    content["schemes"]["pixel"] = dict.fromkeys(SCHEMES, [0.25, 1.25, 1.25, 1.25] + [1.0] * 12)
+    (tmp_path / "weights").mkdir()
+    storage.write_json(tmp_path / "weights" / "weights.json", content)
+    seal(tmp_path / "weights", "weights", inputs={}, config={}, image="none")
+    models = [
+        trained(tiles, tmp_path / "weights", tmp_path / counted, epochs=1, **{"loss.counted": counted})[0].files["model.safetensors"]
+        for counted in COUNTED
+    ]
+    assert models[0] != models[1]
+
+
+def test_a_fold_of_tiles_that_have_none_is_refused(tiles: Path, weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fold 1 of a tile set; expected none"):
+        trained(tiles, weights, tmp_path / "model", fold=1)
+
+
+def test_a_training_of_one_fold_leaves_out_the_tested_and_validates_on_the_next(weights: Path, tmp_path: Path) -> None:
+    folder = make_tiles(tmp_path / "tiles", splits="tttttvvvv", folds="012300123")
+    summary = trained(folder, weights, tmp_path / "model", fold=2, epochs=1)[1]
+    assert (summary["train_tiles"], summary["val_tiles"]) == (3, 1)

@@ -14,14 +14,14 @@ def class_weights(
     chart: Output[HTML],
     settings: str = "{}",
 ):
-    """Counts each class's pixels in the training pictures and makes loss weights from the counts.
+    """Counts each class in the training pictures, per picture and per pixel, and makes loss weights from the counts.
 
     Args:
         raw: Pictures with masks, from download.
         splits: Which picture serves which purpose, from split.
-        weights: Loss weights per scheme, and the counts per picture and class.
+        weights: Loss weights per scheme and way of counting, and the counts per picture and class.
         chart: The counts as bars, the weights as a table.
-        settings: JSON of further settings: max_ratio.
+        settings: JSON of further settings: max_ratio, log_ratio, beta.
     """
     from patina.class_weights.stage import run
     from patina.core.session import session

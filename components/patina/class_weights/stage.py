@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from patina.class_weights.chart import chart_page
-from patina.class_weights.schemes import class_weights
+from patina.class_weights.schemes import class_shares, class_weights
 from patina.class_weights.settings import ClassWeightSettings
 from patina.core import config, storage
 from patina.core.artifact import Manifest, open_artifact, seal
@@ -18,7 +18,7 @@ from patina.core.raw import read_index
 from patina.core.session import Session
 from patina.core.splits import read_splits
 from patina.core.taxonomy import CLASS_NAMES, NUM_CLASSES
-from patina.core.weights import CHART, COUNTS, SCHEMES, WEIGHTS, ClassWeights
+from patina.core.weights import CHART, COUNTED, COUNTS, SCHEMES, WEIGHTS, ClassWeights
 
 COUNTS_SCHEMA = pa.schema([("id", pa.string()), ("class", pa.int64()), ("pixels", pa.int64())])
 
@@ -60,17 +60,19 @@ def run(
             f"{splits} names {len(missing)} training pictures that {raw} does not hold, first {missing[0]!r}. Run split again."
         )
     counts = np.stack(index.loc[training].to_list()) if training else np.zeros((0, NUM_CLASSES), np.int64)
-    pixels = counts.sum(0)
-    if not pixels.any():
+    if not counts.any():
         raise DataRefused(f"the {len(training)} training pictures hold no labelled pixel. Give the training split annotated pictures.")
     record = ClassWeights(
-        schemes={scheme: class_weights(pixels, scheme, chosen.max_ratio).tolist() for scheme in SCHEMES},
-        present=(pixels > 0).tolist(),
-        pixels=pixels.tolist(),
+        schemes={way: {scheme: class_weights(counts, scheme, way, chosen).tolist() for scheme in SCHEMES} for way in COUNTED},
+        shares={way: class_shares(counts, way).tolist() for way in COUNTED},
+        present=(counts.sum(0) > 0).tolist(),
+        pixels=counts.sum(0).tolist(),
         pictures=(counts > 0).sum(0).tolist(),
     )
     if absent := [name for name, present in zip(CLASS_NAMES, record.present, strict=True) if not present]:
-        logging.getLogger(__name__).warning("no training picture holds: %s. No model can learn them.", ", ".join(absent))
+        logging.getLogger(__name__).warning(
+            "no training picture holds: %s. No model can learn them; they carry the largest weight of each scheme.", ", ".join(absent)
+        )
 
     weights.mkdir(parents=True, exist_ok=True)
     storage.write_json(weights / WEIGHTS, record.model_dump(mode="json"))
@@ -80,7 +82,7 @@ def run(
     )
     with storage.atomic_file(weights / COUNTS) as stream:
         pq.write_table(table, stream)
-    page = chart_page(record, pictures=len(training), max_ratio=chosen.max_ratio)
+    page = chart_page(record, pictures=len(training), labelled=int(counts.any(1).sum()), settings=chosen)
     storage.write_text(weights / CHART, page)
     chart.parent.mkdir(parents=True, exist_ok=True)
     storage.write_text(chart, page)

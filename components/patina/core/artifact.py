@@ -17,7 +17,7 @@ from patina.core.config import Config, explain
 from patina.core.errors import DataRefused
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Kind = Literal["raw", "splits", "tiles", "weights", "model", "evaluation", "comparison"]
 
 

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from patina.core.config import Config
+from patina.core.weights import Counted, Scheme
 
 
 class LossConfig(Config):
@@ -18,8 +19,10 @@ class LossConfig(Config):
     """Focusing exponent of the focal loss; 0 makes it the cross-entropy. 2 is best in Lin et al. 2017."""
     smooth: float = Field(default=1.0, ge=0)
     """Pixels added to numerator and denominator of Dice, so that a class of few pixels does not swing it."""
-    class_weights: Literal["none", "inverse", "inverse_sqrt"] = "inverse_sqrt"
+    class_weights: Scheme = "inverse_sqrt"
     """Which scheme of the weights artifact both parts use: frequent classes count less."""
+    counted: Counted = "picture"
+    """How the artifact counted frequency: per `picture` all pictures count alike, per `pixel` one huge scan outweighs the others."""
     max_ratio: float = Field(default=1000.0, ge=1)
     """Largest class weight, as a multiple of the smallest; larger ones are cut to it. The predecessor's was 36."""
 
@@ -71,6 +74,9 @@ class TrainConfig(Config):
     """Where the encoder's weights start: ImageNet weights from the hub, or random."""
     decoder_channels: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
     """Width of the U-Net decoder's blocks, coarse to fine."""
+    fold: int | None = Field(default=None, ge=0)
+    """Fold that is tested, when the tiles were made for cross-validation: it is left out, the next one validates. Null for tiles of
+    one division, which say themselves what they are for."""
     batch_size: int = Field(default=16, ge=1, le=1024)
     """Tiles per step. When the GPU's memory is too small for it, a step is made of smaller parts."""
     patience: int = Field(default=10, ge=1)

@@ -74,11 +74,12 @@ def run(
     name, config, folder = parse_architecture(architecture), configured(recipe, settings), Path(model)
     if epochs < 1 or seed < 0 or cpu < 1:
         raise UsageError(f"epochs={epochs}, seed={seed}, cpu={cpu}: expected epochs >= 1, seed >= 0 and cpu >= 1.")
-    opened, inputs = _opened(Path(tiles), Path(weights))
+    opened, inputs = _opened(Path(tiles), Path(weights), config.fold)
     device = _device(cpu)
     torch.manual_seed(seed)
     network = build(name, tile_size=opened.geometry.tile_size, decoder_channels=config.decoder_channels, pretrained=config.pretrained)
-    class_weights = limited(torch.from_numpy(read_weights(Path(weights), config.loss.class_weights)), config.loss.max_ratio)
+    chosen = read_weights(Path(weights), config.loss.class_weights, config.loss.counted)
+    class_weights = limited(torch.from_numpy(chosen), config.loss.max_ratio)
     criterion = SegmentationLoss(config.loss, class_weights)
     card = ModelCard(
         architecture=name,
@@ -97,7 +98,8 @@ def run(
         seed=seed,
         parameters=sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
     )
-    batches = Batches(opened.images, opened.masks, opened.rows("train"), opened.rows("val"), card.mean, card.std, config.batch_size, device)
+    learned, validated = (opened.rows(split, config.fold) for split in ("train", "val"))
+    batches = Batches(opened.images, opened.masks, learned, validated, card.mean, card.std, config.batch_size, device)
     store = None if checkpoints == "none" else CheckpointStore(Path(checkpoints), _identity(card, config, inputs))
 
     def report(position: Position, seconds_left: float | None) -> None:
@@ -131,11 +133,11 @@ def configured(recipe: str, settings: str) -> TrainConfig:
     return override(named_recipe(recipe), changes, "train settings")
 
 
-def _opened(tiles: Path, weights: Path) -> tuple[Tiles, dict[str, str]]:
+def _opened(tiles: Path, weights: Path, fold: int | None) -> tuple[Tiles, dict[str, str]]:
     """The tiles, checked for something to learn from and something to validate on; and the inputs' digests."""
     opened = open_tiles(tiles)
     for split in ("train", "val"):
-        rows = opened.rows(split)
+        rows = opened.rows(split, fold)
         if not any((opened.masks[row] != IGNORE).any() for row in rows):
             raise DataRefused(
                 f"tiles artifact {tiles}: the {len(rows)} tiles of {split!r} hold no labelled pixel. "
