@@ -129,5 +129,7 @@ def benchmark(
         evaluations=dsl.Collected(results.outputs["evaluation"]),
         models=dsl.Collected(results.outputs["model"]),
         splits=parts.outputs["splits"],
+        tiles=tiles.outputs["tiles"],
+        test_images=parts.outputs["test_images"],
         seed=seed,
     ).set_display_name("compare")

@@ -1,4 +1,4 @@
-"""The command line: `patina run`, `compile`, `runs`, `show`. Errors are one or two lines; exit codes: `patina.core.errors`."""
+"""The command line: `patina run`, `compile`, `runs`, `show`, `leaks`. Errors are one or two lines; exit codes: `patina.core.errors`."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from patina.core.errors import ERRORS_BY_NAME, Interrupted, PatinaError, StageFailed, UsageError
+from patina.core.errors import ERRORS_BY_NAME, DataRefused, Interrupted, PatinaError, StageFailed, UsageError
 
 app = typer.Typer(
     help="Trains and compares segmentation models for damage on heritage pictures.",
@@ -106,6 +106,33 @@ def show(
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     if record.state == "succeeded":
         display.closing(console, folder, *_comparison(folder))
+
+
+@app.command()
+def leaks(
+    left: Annotated[str, typer.Argument(help="A raw or tiles artifact, or a folder of pictures; TILES:train or TILES:val for one side.")],
+    right: Annotated[str, typer.Argument(help="Likewise.")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Writes the findings as a page, too.")] = None,
+) -> None:
+    """Checks whether two sets of pictures stand apart; exits 3 if they share a picture, a group, a donor or a near-duplicate."""
+    from patina.core import storage
+    from patina.likeness.leaks import check_leaks
+    from patina.likeness.page import leak_page
+    from patina.likeness.sets import open_named
+
+    report = check_leaks(open_named(left), open_named(right))
+    if html is not None:
+        storage.write_text(html, leak_page(report))
+    for name, shared in report.sorts():
+        for pair in shared.pairs:
+            typer.echo(f"{name}: {pair.left} | {pair.right} | {pair.what}")
+        if shared.count > len(shared.pairs):
+            typer.echo(f"{name}: {shared.count - len(shared.pairs)} more")
+    for sentence in report.compared:
+        typer.echo(sentence)
+    if report.found:
+        raise DataRefused(f"{report.sentences()[0]} Remove from one of them what is named above.")
+    typer.echo(report.sentences()[0])
 
 
 def _arguments(preset_name: str, data: str | None, architectures: str | None, assignments: list[str]) -> dict[str, Any]:

@@ -1,5 +1,8 @@
-"""Finished evaluations with given confusion counts, and the models and splits that belong to them."""
+"""Finished evaluations with given confusion counts, and the models, splits, tiles and test pictures that belong to them."""
 
+import io
+
+import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,9 +14,10 @@ from patina.core import artifact, storage
 from patina.core import confusion as scores
 from patina.core.evaluation import ClassScore, EvaluationSummary, MaterialScore, number, write_confusion, write_summary
 from patina.core.model_card import ModelCard
+from patina.core.raw import RawRow, RawWriter
 from patina.core.splits import SPLITS_SCHEMA
 from patina.core.taxonomy import CLASS_NAMES, NUM_CLASSES
-from patina.core.tiles import Geometry
+from patina.core.tiles import Geometry, TileRecord, TileWriter
 
 ORIGIN = {"source": "folder of pictures", "licence": "CC0", "citation": "Nobody 2026", "quarantined": []}
 
@@ -34,7 +38,33 @@ def counts_of(pictures, quality, seed=0, classes=(0, 1, 2, 9), pixels=4000):
     return counts
 
 
-def seal_model(folder, architecture):
+def textured(seed):
+    """A picture uint8 [64, 64, 3] of random blots, unlike any with another seed."""
+    small = np.random.default_rng(seed).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    return cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC)
+
+
+def seal_test_images(folder, names):
+    """The test pictures p00, p01, ...: picture i shows `textured(i)`."""
+    with RawWriter(folder) as writer:
+        for index, name in enumerate(names):
+            stream = io.BytesIO()
+            Image.fromarray(textured(index)).save(stream, "PNG")
+            row = RawRow(name, stream.getvalue(), b"", "Paper", "Line art", "", 64, 64, f"{index:064d}", "0" * 16, (4096,) + (0,) * 15)
+            writer.add(row)
+    return artifact.seal(folder, "raw", inputs={}, config={}, image="split")
+
+
+def seal_tiles(folder, sources):
+    """One tile for each source, name -> (group, picture uint8 [64, 64, 3])."""
+    with TileWriter(folder, Geometry(tile_size=64, scale_rule="native")) as writer:
+        for name, (group, picture) in sources.items():
+            record = TileRecord(name, group, "train", -1, "original", 0, 0, 64, 64, 1.0)
+            writer.add(picture, np.zeros((64, 64), np.uint8), record)
+    return artifact.seal(folder, "tiles", inputs={}, config={}, image="augment")
+
+
+def seal_model(folder, architecture, tiles="0" * 64):
     folder.mkdir(parents=True)
     card = ModelCard(
         architecture=architecture,
@@ -56,10 +86,10 @@ def seal_model(folder, architecture):
     (folder / "model.json").write_text(card.model_dump_json())
     (folder / "model.safetensors").write_bytes(architecture.encode())
     storage.write_json(folder / "facts.json", {"seconds": 12.5})
-    return artifact.seal(folder, "model", inputs={"tiles": "0" * 64}, config={"epochs": 3}, image="train")
+    return artifact.seal(folder, "model", inputs={"tiles": tiles}, config={"epochs": 3}, image="train")
 
 
-def seal_evaluation(folder, architecture, model_digest, counts, materials=None, examples=(), view=SMALL_VIEW):
+def seal_evaluation(folder, architecture, model_digest, counts, test_images, materials=None, examples=(), view=SMALL_VIEW):
     pictures = len(counts)
     folder.mkdir(parents=True)
     ids = [f"p{index:02d}" for index in range(pictures)]
@@ -113,7 +143,7 @@ def seal_evaluation(folder, architecture, model_digest, counts, materials=None, 
     for name in examples:
         for part in ("input", "truth", "prediction"):
             view.save(folder / "figures" / "examples" / f"{name}-{part}.jpg")
-    return artifact.seal(folder, "evaluation", inputs={"model": model_digest, "test_images": "1" * 64}, config={}, image="evaluate")
+    return artifact.seal(folder, "evaluation", inputs={"model": model_digest, "test_images": test_images}, config={}, image="evaluate")
 
 
 def seal_splits(folder, pictures, groups=None, origin=ORIGIN, validation=10):
@@ -128,16 +158,32 @@ def seal_splits(folder, pictures, groups=None, origin=ORIGIN, validation=10):
 
 
 class Bench:
-    """Folders of evaluations, models and splits below `root`."""
+    """Folders of evaluations, models, splits, tiles and test pictures below `root`.
+
+    `leaks` are tiles, name -> (group, picture), that stand beside those of two harmless training pictures.
+    """
 
     def __init__(self, root):
         self.root, self.evaluations, self.models = root, [], []
-        self.splits = root / "splits"
+        self.splits, self.tiles, self.test_images = root / "splits", root / "tiles", root / "test_images"
+        self.leaks = {}
+
+    def trained_on(self):
+        """Digest of the tiles, made when first asked for."""
+        if not self.tiles.exists():
+            seal_tiles(self.tiles, {"t0": ("t0", textured(900)), "t1": ("t1", textured(901)), **self.leaks})
+        return artifact.read_manifest(self.tiles).digest
+
+    def judged_on(self, pictures):
+        """Digest of the test pictures, made when first asked for."""
+        if not self.test_images.exists():
+            seal_test_images(self.test_images, [f"p{index:02d}" for index in range(pictures)])
+        return artifact.read_manifest(self.test_images).digest
 
     def add(self, architecture, counts, **options):
         model, evaluation = (self.root / f"{kind}-{len(self.models)}" for kind in ("model", "evaluation"))
-        manifest = seal_model(model, architecture)
-        seal_evaluation(evaluation, architecture, manifest.digest, counts, **options)
+        manifest = seal_model(model, architecture, self.trained_on())
+        seal_evaluation(evaluation, architecture, manifest.digest, counts, self.judged_on(len(counts)), **options)
         self.models.append(model)
         self.evaluations.append(evaluation)
         return self

@@ -46,7 +46,17 @@ def report(bench, tmp_path):
             bench.add(name, counts_of(pictures, quality), examples=["p00"], **options)
         bench.split(pictures, origin=origin)
         places = (tmp_path / "comparison", tmp_path / "champion", tmp_path / "report.html")
-        run(bench.evaluations, bench.models, bench.splits, *places, 0, settings, Session(tmp_path, "compare", None))
+        run(
+            bench.evaluations,
+            bench.models,
+            bench.splits,
+            bench.tiles,
+            bench.test_images,
+            *places,
+            0,
+            settings,
+            Session(tmp_path, "compare", None),
+        )
         return tmp_path / "report.html"
 
     return go

@@ -21,7 +21,9 @@ def compare(bench, tmp_path):
         out.mkdir(exist_ok=True)
         session = Session(out, "compare", None)
         places = (out / "comparison", out / "champion", out / "report.html")
-        return run(bench.evaluations, models or bench.models, bench.splits, *places, seed, settings, session), out
+        return run(
+            bench.evaluations, models or bench.models, bench.splits, bench.tiles, bench.test_images, *places, seed, settings, session
+        ), out
 
     return go
 
@@ -62,7 +64,7 @@ def test_summary_table_and_manifest_agree(three, compare):
     assert summary["ranking"][0]["per_class_iou"]["Hair"] is None
     assert summary["resolved"] is True
     manifest = artifact.open_artifact(out / "comparison", "comparison")
-    assert len(manifest.inputs) == 7
+    assert len(manifest.inputs) == 9
     assert manifest.config["seed"] == 0
     assert set(manifest.facts) == {"report.html"}
 
@@ -88,10 +90,10 @@ def test_a_test_set_without_labels_cannot_be_compared(bench, compare):
 def test_two_models_of_one_architecture_are_told_apart_by_their_digests(bench, compare):
     bench.add("unet-mit_b0", counts_of(8, 0.7)).split(8)
     model = bench.root / "other"
-    seal_model(model, "unet-mit_b0")
+    seal_model(model, "unet-mit_b0", bench.trained_on())
     (model / "model.safetensors").write_bytes(b"other weights")
-    digest = artifact.seal(model, "model", inputs={}, config={}, image="train").digest
-    seal_evaluation(bench.root / "other-evaluation", "unet-mit_b0", digest, counts_of(8, 0.9))
+    digest = artifact.seal(model, "model", inputs={"tiles": bench.trained_on()}, config={}, image="train").digest
+    seal_evaluation(bench.root / "other-evaluation", "unet-mit_b0", digest, counts_of(8, 0.9), bench.judged_on(8))
     bench.models.append(model)
     bench.evaluations.append(bench.root / "other-evaluation")
     _, out = compare()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from patina.compare.apart import void
 from patina.compare.conclusion import conclude, headline, is_generated, warn
 from patina.compare.evidence import Candidate
 from patina.compare.ranking import Ranking
@@ -15,6 +16,7 @@ from patina.compare.settings import CompareConfig
 from patina.core import storage
 from patina.core.evaluation import EvaluationSummary
 from patina.core.splits import read_splits
+from patina.likeness.leaks import LeakReport
 
 BALANCE = "balance.json"
 
@@ -44,19 +46,23 @@ class Findings:
         ranking: models from best to worst.
         candidates: in the order of the ranking.
         headline: one line.
-        conclusion: two to four sentences.
+        void: why the figures compare nothing; empty unless a leak was found.
+        conclusion: two to four sentences, `void` before them.
         warnings: what limits the conclusion.
         splits: table of `splits.parquet`.
         origin: of the pictures.
+        leaks: whether the test pictures stand apart from the tiles.
     """
 
     ranking: Ranking
     candidates: Sequence[Candidate]
     headline: str
+    void: str
     conclusion: list[str]
     warnings: list[str]
     splits: pd.DataFrame
     origin: Origin
+    leaks: LeakReport
 
     @property
     def truth(self) -> EvaluationSummary:
@@ -80,11 +86,16 @@ class Findings:
             "confidence": ranking.confidence,
             "replicates": ranking.replicates,
             "source": self.origin.source,
+            "leaks": {
+                "found": self.leaks.found,
+                "sentences": self.leaks.sentences(),
+                **json.loads(self.leaks.model_dump_json()),
+            },
         }
 
 
-def find(ranking: Ranking, candidates: Sequence[Candidate], splits: Path, config: CompareConfig) -> Findings:
-    """Draws the conclusion from the ranking of `candidates`; `splits` is the folder of the splits artifact."""
+def find(ranking: Ranking, candidates: Sequence[Candidate], splits: Path, leaks: LeakReport, config: CompareConfig) -> Findings:
+    """Draws the conclusion from the ranking of `candidates` and the leak check; `splits` is the folder of the splits artifact."""
     table, origin = read_splits(splits), read_origin(splits)
     by_name = {candidate.name: candidate for candidate in candidates}
     ordered = [by_name[entry.name] for entry in ranking.entries]
@@ -92,7 +103,18 @@ def find(ranking: Ranking, candidates: Sequence[Candidate], splits: Path, config
     generated = is_generated(origin.source)
     validation = table["split"].to_list().count("val")
     warnings = warn(ranking, first.counts.sum(2), first.summary, validation, origin.quarantined, generated, config)
-    return Findings(ranking, ordered, headline(ranking), conclude(ranking, generated), warnings, table, origin)
+    reason = void(leaks)
+    return Findings(
+        ranking=ranking,
+        candidates=ordered,
+        headline="The figures are void: test pictures were seen in training" if reason else headline(ranking),
+        void=reason,
+        conclusion=[*([reason] if reason else []), *conclude(ranking, generated)],
+        warnings=warnings,
+        splits=table,
+        origin=origin,
+        leaks=leaks,
+    )
 
 
 def read_origin(splits: Path) -> Origin:

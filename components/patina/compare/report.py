@@ -27,6 +27,7 @@ from patina.models.architectures import facts, parse_architecture
 
 _TEAL, _PAPER = (22, 96, 122), (250, 250, 247)
 _BAR_WIDTH = 300
+_MOST_PAIRS = 20
 _SCALE_RULES = {
     "native": "pixels as they are",
     "max_side": "shrunk until the longer side fits",
@@ -77,6 +78,7 @@ def page(findings: Findings, seed: int, splits: Manifest, limit: int) -> str:
         libraries=manifest.libraries,
         code=(manifest.code_version, manifest.code_digest),
         seed=seed,
+        most=_MOST_PAIRS,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina.compare import report
+from patina.compare.apart import check_apart
 from patina.compare.evidence import Candidate, gather, groups_of
 from patina.compare.findings import find
 from patina.compare.ranking import Ranking, rank
@@ -42,6 +43,8 @@ def run(
     evaluations: Sequence[Path | str],
     models: Sequence[Path | str],
     splits: Path | str,
+    tiles: Path | str,
+    test_images: Path | str,
     comparison: Path | str,
     champion: Path | str,
     report_page: Path | str,
@@ -55,6 +58,8 @@ def run(
         evaluations: folders of the evaluation artifacts.
         models: folders of the model artifacts, in any order.
         splits: folder of the splits artifact.
+        tiles: folder of the tiles artifact that the models were trained on.
+        test_images: folder of the raw artifact that they were judged on.
         comparison: folder to write.
         champion: folder to write the best model to.
         report_page: HTML file to write.
@@ -70,9 +75,11 @@ def run(
     splits_manifest = artifact.open_artifact(Path(splits), "splits")
     candidates = gather(evaluations, models)
     ranking = rank(candidates, groups_of(Path(splits), candidates[0].evaluation), config, seed)
-    progress.report(1, 3, "steps", ranking.winner.miou)
+    progress.report(1, 4, "steps", ranking.winner.miou)
+    leaks = check_apart(Path(tiles), Path(test_images), Path(splits), candidates)
+    progress.report(2, 4, "steps", ranking.winner.miou)
     best = next(candidate for candidate in candidates if candidate.name == ranking.winner.name)
-    findings = find(ranking, candidates, Path(splits), config)
+    findings = find(ranking, candidates, Path(splits), leaks, config)
     folder = Path(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     storage.write_json(folder / "summary.json", findings.record())
@@ -81,8 +88,9 @@ def run(
     page = report.page(findings, seed, splits_manifest, config.report_bytes)
     storage.write_text(folder / "report.html", page)
     storage.write_text(Path(report_page), page)
-    progress.report(2, 3, "steps", ranking.winner.miou)
+    progress.report(3, 4, "steps", ranking.winner.miou)
     inputs = {"splits": splits_manifest.digest}
+    inputs |= {role: artifact.read_manifest(Path(place)).digest for role, place in (("tiles", tiles), ("test_images", test_images))}
     for candidate in candidates:
         inputs |= {
             f"model {candidate.name}": candidate.manifest.digest,
@@ -90,7 +98,7 @@ def run(
         }
     sealed = artifact.seal(folder, "comparison", inputs=inputs, config={**config.model_dump(mode="json"), "seed": seed}, image=DATA)
     crowned = crown(best, Path(champion))
-    progress.report(3, 3, "steps", ranking.winner.miou)
+    progress.report(4, 4, "steps", ranking.winner.miou)
     return Result(sealed, crowned, best.evaluation.summary.architecture, ranking.winner.miou)
 
 
