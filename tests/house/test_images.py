@@ -155,6 +155,17 @@ def test_libraries_are_installed_by_hash_and_secrets_are_mounted_not_copied(imag
     assert not re.search(r"(?i)token|password|secret|ca\.pem|proxy", text)
 
 
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_build_tries_to_import_only_what_its_list_holds(image):
+    # It once tried a library that had left the list: no image could be built, and no test said so.
+    tried = [name for _, run in instructions(image) for text in re.findall(r'-c "import ([^"]+)"', run) for name in text.split(", ")]
+    owners = metadata.packages_distributions()
+    assert len(tried) > 3
+    for name in tried:
+        top = name.partition(".")[0]
+        assert top == "patina" or {canonicalize_name(owner) for owner in owners[top]} & set(locked(image)), name
+
+
 def test_every_component_runs_in_the_image_that_has_its_libraries():
     # `train` in the data image would fail on the cluster only: here both environments are one.
     torch_stages = set()
