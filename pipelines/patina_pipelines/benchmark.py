@@ -86,14 +86,14 @@ def benchmark(
     """Trains and compares architectures on one data set.
 
     Args:
-        data: `sample` (generated pictures), `hf://danielaivanova/damaged-media` (ARTeFACT), or a folder of Parquet shards.
+        data: `sample` (generated pictures), `hf://danielaivanova/damaged-media` (ARTeFACT), `s3://bucket/prefix` (a mirror), or a folder.
         pictures: Number of generated pictures; only for `sample`.
         seed: Source of all randomness: the same seed on the same data repeats the run.
         tile_size: Edge of the training tiles in pixels, a multiple of 32.
         recipe: Named training settings: `standard` or `quick`.
         epochs: Passes over the training tiles.
         architectures: One object per training: the architecture and its node pool.
-        checkpoints: Folder that outlives the pod, where a stopped training finds its last state; `none` keeps it in the pod.
+        checkpoints: Folder or s3://bucket/prefix that outlives the pod, where a stopped training finds its last state; or `none`.
         download_settings: JSON object of settings of the download stage.
         split_settings: JSON object of settings of the split stage.
         augment_settings: JSON object of settings of the augment stage.

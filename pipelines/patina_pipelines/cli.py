@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from patina.core.errors import ERRORS_BY_NAME, DataRefused, Interrupted, PatinaError, StageFailed, UsageError
+from patina_pipelines import bucket_cli, cluster_cli
 
 app = typer.Typer(
     help="Trains and compares segmentation models for damage on heritage pictures.",
@@ -36,11 +37,14 @@ def main() -> NoReturn:
 def run(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")] = "benchmark",
     preset: Annotated[str, typer.Option(help="quick (minutes on a laptop) or standard (GPUs).")] = "quick",
-    data: Annotated[str | None, typer.Option(help="sample, a folder of Parquet shards, or hf://danielaivanova/damaged-media.")] = None,
+    data: Annotated[str | None, typer.Option(help="sample, a folder, s3://bucket/prefix, or hf://danielaivanova/damaged-media.")] = None,
     architectures: Annotated[str | None, typer.Option(help="Comma-separated subset, for instance unet-mit_b0,unet-convnext_atto.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one setting; repeatable.")] = None,
     runs_folder: RunsOption = DEFAULT_RUNS,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Goes on with this run: an id, its end, its folder, or latest.")] = None,
+    max_hours: Annotated[
+        float | None, typer.Option(min=0.0001, help="Stops in order after so many hours and exits 75; --resume then goes on.")
+    ] = None,
 ) -> None:
     """Runs a pipeline on this machine, from pictures to a report."""
     from patina_pipelines import runs
@@ -54,22 +58,34 @@ def run(
         raise UsageError("--resume goes on with the run's own settings, got others beside it. Leave them out, or start a new run.")
     else:
         folder = runs.find(runs_folder, resume)
-    _execute(folder)
+    _execute(folder, max_hours)
 
 
 @app.command("compile")
 def compile_(
     check: Annotated[bool, typer.Option("--check", help="Compares instead of writing; exits 2 if a file is stale.")] = False,
     output: Annotated[Path, typer.Option(help="Folder of the compiled pipelines.")] = Path("manifests/compiled"),
+    registry: Annotated[str | None, typer.Option(help="Where the images lie, for instance registry.example.org/patina.")] = None,
+    digests: Annotated[Path, typer.Option(help="Digests of the images, as images/build.sh writes them.")] = Path("images/digests.json"),
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one option; repeatable.")] = None,
 ) -> None:
     """Writes the pipelines as YAML for Kubeflow Pipelines, or compares them with the committed files."""
-    from patina_pipelines import compiled
+    from patina.core.config import override, parse_assignments
+    from patina_pipelines import compile_options, compiled
 
+    if check and (registry is not None or changes):
+        raise UsageError("--check compares the default compilation. Leave --registry and --set out.")
     if not check:
-        for path in compiled.compile_all(output):
+        options = override(compile_options.CompileOptions(), parse_assignments(changes or []), "compile")
+        images = None if registry is None else compile_options.pinned_images(registry, digests)
+        for path in compiled.compile_all(output, options, images):
             typer.echo(path)
     elif stale := compiled.stale(output):
         raise UsageError(f"{', '.join(stale)} in {output} differ from the code. Run `patina compile` and commit the result.")
+
+
+for command in (cluster_cli.submit, cluster_cli.schedule, cluster_cli.watch, bucket_cli.mirror, bucket_cli.prune, bucket_cli.publish):
+    app.command()(command)
 
 
 @app.command("runs")
@@ -156,13 +172,13 @@ def _arguments(preset_name: str, data: str | None, architectures: str | None, as
     return arguments
 
 
-def _execute(folder: Path) -> None:
+def _execute(folder: Path, max_hours: float | None) -> None:
     from patina_pipelines import display, supervise
 
     console = _console()
     console.print(f"run: {folder}", soft_wrap=True, highlight=False, markup=False)
     with display.live(console) as show_stages:
-        outcome = supervise.execute(folder, show_stages)
+        outcome = supervise.execute(folder, show_stages, None if max_hours is None else 3600 * max_hours)
     elsewhere = "" if folder.parent == DEFAULT_RUNS.resolve() else f" --runs {folder.parent}"
     resume = f"Go on with: patina run --resume {folder.name}{elsewhere}"
     if outcome == "interrupted":

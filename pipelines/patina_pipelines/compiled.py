@@ -1,5 +1,6 @@
 """From pipeline functions to the committed YAML, and back to what a local run executes."""
 
+import copy
 import re
 import tempfile
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from patina.core import containers
 from patina.core.errors import UsageError
+from patina_pipelines import compile_options
+from patina_pipelines.compile_options import CompileOptions
 
 if TYPE_CHECKING:
     from kfp.dsl.graph_component import GraphComponent
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 _DEFAULT_COMMENT = re.compile(r"^(# +\w+: (?:list|dict)) \[Default: .*\]$", re.MULTILINE)
 
 PIPELINES: tuple[str, ...] = ("benchmark",)
+DEFAULT = CompileOptions()
+"""Options of the committed files."""
 
 
 def pipeline(name: str) -> "GraphComponent":
@@ -32,21 +37,25 @@ def pipeline(name: str) -> "GraphComponent":
             raise UsageError(f"unknown pipeline {name!r}. Pipelines: {', '.join(PIPELINES)}.")
 
 
-def compile_pipeline(name: str, path: Path) -> None:
-    """Writes the YAML of pipeline `name` to `path`."""
+def compile_pipeline(name: str, path: Path, options: CompileOptions = DEFAULT, images: Mapping[str, str] | None = None) -> None:
+    """Writes the YAML of pipeline `name` with `options` to `path`; `images` as in `use_images`."""
     from kfp.compiler import Compiler
 
-    Compiler().compile(pipeline(name), str(path))
+    component = copy.deepcopy(pipeline(name))
+    compile_options.lay_over(component, options)
+    if images:
+        use_images(component, images)
+    Compiler().compile(component, str(path))
     # kfp prints default lists and maps into the header comment in an order that changes from process to process
     path.write_text(_DEFAULT_COMMENT.sub(r"\1", path.read_text()))
 
 
-def compile_all(folder: Path) -> list[Path]:
-    """Writes every pipeline's YAML into `folder`; returns the paths."""
+def compile_all(folder: Path, options: CompileOptions = DEFAULT, images: Mapping[str, str] | None = None) -> list[Path]:
+    """Writes every pipeline's YAML into `folder`; returns the paths. Options and images as in `compile_pipeline`."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.yaml" for name in PIPELINES]
     for name, path in zip(PIPELINES, paths, strict=True):
-        compile_pipeline(name, path)
+        compile_pipeline(name, path, options, images)
     return paths
 
 

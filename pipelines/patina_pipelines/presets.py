@@ -22,7 +22,7 @@ class Benchmark(Config):
     """Every setting of the benchmark pipeline."""
 
     data: str = "sample"
-    """`sample`, a folder, or `hf://danielaivanova/damaged-media`."""
+    """`sample`, a folder, `hf://danielaivanova/damaged-media`, or `s3://bucket/prefix` that `patina mirror` filled."""
     pictures: int = Field(default=96, ge=3, le=100_000)
     """Number of generated pictures; only for `sample`."""
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -1,6 +1,5 @@
 """Starts the engine of a local run, watches it, and stops its processes in order when the person says so."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -8,12 +7,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
 from patina.core.session import StageState
 from patina_pipelines import lineage, runs, watch
+from patina_pipelines.interrupts import interruptible
 
 GRACE_SECONDS = 60.0
 """How long a stopped training may take to finish its step and write its checkpoint."""
@@ -34,14 +33,20 @@ class StageView:
 Show = Callable[[list[StageView]], None]
 
 
-def execute(folder: Path, show: Show) -> runs.RunState:
-    """Runs (or goes on with) the run in `folder` and returns how it ended; `show` gets the stages several times a second."""
+def execute(folder: Path, show: Show, max_seconds: float | None = None) -> runs.RunState:
+    """Runs (or goes on with) the run in `folder` and returns how it ended.
+
+    Args:
+        folder: the run.
+        show: gets the stages several times a second.
+        max_seconds: time after which the run is stopped in order, as Ctrl-C stops it; None sets no limit.
+    """
     run = runs.begin(folder)
     started = run.attempts[-1].started
     watch.declare_dead(watch.stage_states(folder).values())
     watch.forget_broken(folder)
     expected = watch.expected_stages(run.parameters)
-    with (folder / "logs" / "engine.log").open("ab") as log, _interruptible():
+    with (folder / "logs" / "engine.log").open("ab") as log, interruptible(max_seconds):
         engine = subprocess.Popen(
             [sys.executable, "-m", "patina_pipelines.engine", str(folder)],
             stdin=subprocess.DEVNULL,
@@ -120,18 +125,3 @@ def _gone() -> Generator[None]:
         yield
     except psutil.NoSuchProcess:
         return  # it ended by itself, which is what was wanted
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Makes SIGTERM and SIGHUP mean what Ctrl-C means: stop in order."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

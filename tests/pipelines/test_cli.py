@@ -1,5 +1,6 @@
 """Every mistake that a person can make on the command line: one clear line, the exit code of design, no traceback."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,29 @@ def test_the_hint_to_go_on_names_the_folder_only_if_it_is_not_the_usual_one(tmp_
     assert "--resume" in usual
     assert "--runs" not in usual
     assert f"--runs {tmp_path / 'other'}" in other
+
+
+def test_compile_options_and_pinned_images_reach_the_file(tmp_path: Path) -> None:
+    digests = tmp_path / "digests.json"
+    digests.write_text(json.dumps(dict.fromkeys(("data", "torch"), "sha256:" + "a" * 64)))
+    pinned = ("--registry", "registry.example.org/patina", "--digests", str(digests))
+    result = patina("compile", "--output", "out", *pinned, "--set", "training_queue=training", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "out" / "benchmark.yaml").read_text()
+    assert text.count("registry.example.org/patina/torch@sha256:") == 2
+    assert "kueue.x-k8s.io/queue-name: training" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compile", "--set", "retry=1"), ("retry", "retries")),
+        (("compile", "--check", "--set", "retries=1"), ("--check", "--set")),
+        (("compile", "--registry", "registry.example.org/patina"), ("--digests", "digests.json")),
+        (("submit", "--pool", "tpu"), ("--pool", "tpu")),
+        (("submit", "nonsense"), ("nonsense", "benchmark")),
+        (("schedule",), ("--cron", "--every")),
+    ],
+)
+def test_wrong_usage_of_the_cluster_s_commands_exits_2(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    assert_one_clear_error(patina(*arguments, cwd=tmp_path), 2, *words)

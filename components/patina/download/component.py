@@ -21,7 +21,7 @@ def download(
         raw: The pictures, their annotations and a report of what was read.
         card: What the pictures are, with examples.
         data: Where the pictures come from: "sample" (generated), a folder with Parquet shards in ARTeFACT's schema
-            or with images/, masks/ and perhaps pictures.csv, or "hf://danielaivanova/damaged-media".
+            or with images/, masks/ and perhaps pictures.csv, "hf://danielaivanova/damaged-media", or "s3://bucket/prefix" (a mirror).
         pictures: Number of generated pictures; only for "sample".
         seed: Source of randomness of the generated pictures.
         settings: JSON object of changed settings, for instance {"max_quarantined": 3}; {} keeps the defaults.

@@ -48,7 +48,7 @@ def read_hub(scratch: Path, *, keep: bool = False, patience: Patience | None = N
     if not endpoint.startswith(("http://", "https://")):
         shown = endpoint.rpartition("@")[2]  # a password may stand before it
         raise UsageError(f"HF_ENDPOINT is {shown!r:.80}, expected an HTTP or HTTPS address. Correct or unset it.")
-    shards = _list_shards(endpoint, patience)
+    shards = list_shards(endpoint, patience)
     for number, shard in enumerate(shards, start=1):
         path = fetch(shard, scratch, patience)
         _log.info("shard %d of %d is here: %s, %.0f MB", number, len(shards), path.name, shard.size / 1e6)
@@ -58,7 +58,12 @@ def read_hub(scratch: Path, *, keep: bool = False, patience: Patience | None = N
             path.unlink()
 
 
-def _list_shards(endpoint: str, patience: Patience) -> list[RemoteFile]:
+def list_shards(endpoint: str, patience: Patience) -> list[RemoteFile]:
+    """The shards of the pinned revision as the hub at `endpoint` lists them, sorted by name.
+
+    Raises:
+        StorageError: the hub cannot be reached, refuses, or lists none, or something that cannot be checked.
+    """
     from huggingface_hub import get_session
     from huggingface_hub.utils import hf_raise_for_status
 

@@ -1,8 +1,8 @@
-"""Where rows come from: the generator, a folder of Parquet shards or of a museum's scans, or the pinned data set on the hub."""
+"""Where rows come from: the generator, a folder of shards or of a museum's scans, the pinned data set on the hub, or a mirror of them."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from patina.core.errors import DataRefused, UsageError
@@ -50,7 +50,7 @@ def open_source(data: str, *, pictures: int, seed: int, scratch: Path) -> Source
     """The source that `data` names.
 
     Args:
-        data: `sample`, a folder, or `hf://danielaivanova/damaged-media`.
+        data: `sample`, a folder, `hf://danielaivanova/damaged-media`, or `s3://bucket/prefix` that `patina mirror` filled.
         pictures: how many the generator makes.
         seed: of the generator.
         scratch: folder for what does not fit into memory; shards of the hub that an earlier call left there are not fetched again.
@@ -66,9 +66,22 @@ def open_source(data: str, *, pictures: int, seed: int, scratch: Path) -> Source
             raise UsageError(f"data {data!r} is not known: of the hub, only hf://{DATASET} is read. Use that or a folder.")
         name = f"hf://{DATASET} at revision {REVISION[:12]}"
         return Source(name, "AFL-3.0", _ARTEFACT, PICTURES, read_hub(scratch, keep=True), pinned=True)
+    if data.startswith("s3://"):
+        return _mirrored(data, scratch)
     if "://" in data:
-        raise UsageError(f"data {data!r} is not known: expected sample, a folder, or hf://{DATASET}.")
+        raise UsageError(f"data {data!r} is not known: expected sample, a folder, s3://bucket/prefix, or hf://{DATASET}.")
     return _folder(Path(data), scratch)
+
+
+def _mirrored(url: str, scratch: Path) -> Source:
+    """The data set that `patina mirror` copied to `url`."""
+    from patina.core.bucket_index import fetch_data
+
+    origin = fetch_data(url, scratch / "mirror")
+    source = _folder(scratch / "mirror", scratch)
+    if origin == f"hf://{DATASET}@{REVISION}":
+        return replace(source, name=f"{origin} at {url}", licence="AFL-3.0", citation=_ARTEFACT, pinned=True)
+    return replace(source, name=f"{origin} at {url}")
 
 
 def _folder(folder: Path, scratch: Path) -> Source:

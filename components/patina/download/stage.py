@@ -63,7 +63,7 @@ def run(raw: Path | str, card: Path | str, *, data: str, pictures: int, seed: in
     Args:
         raw: folder to make.
         card: HTML file to write.
-        data: `sample`, a folder, or `hf://danielaivanova/damaged-media`.
+        data: `sample`, a folder, `hf://danielaivanova/damaged-media`, or `s3://bucket/prefix` that `patina mirror` filled.
         pictures: number of generated pictures; only for `sample`.
         seed: of the generated pictures.
         settings: JSON object of `DownloadSettings`.

@@ -32,7 +32,7 @@ def train(
         epochs: Passes over the training tiles.
         seed: Source of all randomness: the same seed on the same tiles repeats the training.
         cpu: Number of CPU threads.
-        checkpoints: Folder that outlives the pod, where a stopped training finds its last state; none keeps no state.
+        checkpoints: Folder or s3://bucket/prefix that outlives the pod, where a stopped training finds its last state; none keeps no state.
         settings: JSON object of changes to the recipe by dotted key, for instance {"loss.dice": 0.5}.
     """
     from pathlib import Path

@@ -157,7 +157,7 @@ def _resume(learner: Learner, store: CheckpointStore | None) -> Position:
         position = Position(**state["position"])
         learner.load_state(state["learner"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DataRefused(f"the checkpoints in {store.folder} are of another version of patina ({error}). Remove the folder.") from error
+        raise DataRefused(f"the checkpoints in {store.where} are of another version of patina ({error}). Remove the folder.") from error
     _LOG.info("going on after epoch %d, step %d", position.epoch, position.step)
     return position
 
@@ -209,4 +209,4 @@ def _interrupted(learner: Learner, position: Position, steps: int, store: Checkp
     if store is None:
         return Interrupted(f"{where}; nothing was saved, because no checkpoint folder was given. Run again to start over.")
     save(store, learner, position, steps)
-    return Interrupted(f"{where}; its state is saved in {store.folder}. Run again to go on.")
+    return Interrupted(f"{where}; its state is saved in {store.where}. Run again to go on.")

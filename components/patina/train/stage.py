@@ -5,6 +5,7 @@ import os
 import resource
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from patina.core.weights import read_weights
 from patina.models.architectures import facts, parse_architecture
 from patina.models.network import build
 from patina.train.batches import Batches
-from patina.train.checkpoints import CheckpointStore
+from patina.train.checkpoints import open_store
 from patina.train.learner import Learner
 from patina.train.loop import Position, best_weights, fit
 from patina.train.losses import SegmentationLoss, limited
@@ -60,7 +61,7 @@ def run(
         epochs: passes over the training tiles, at least 1.
         seed: source of all randomness, not negative; with the same number of threads a CPU repeats a training bit by bit.
         cpu: number of CPU threads.
-        checkpoints: folder that outlives the process, or "none".
+        checkpoints: folder or `s3://bucket/prefix` that outlives the process, or "none".
         settings: JSON object of changes to the recipe, by dotted key.
         progress: is told how far the training has come.
 
@@ -77,6 +78,12 @@ def run(
     opened, inputs = _opened(Path(tiles), Path(weights), config.fold)
     device = _device(cpu)
     torch.manual_seed(seed)
+    if config.pretrained == "imagenet" and (mirror := os.environ.get("PATINA_MIRROR")):  # says where, never what
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        from patina.core.bucket_index import fetch_encoders
+
+        fetch_encoders(mirror, Path(HF_HUB_CACHE))
     network = build(name, tile_size=opened.geometry.tile_size, decoder_channels=config.decoder_channels, pretrained=config.pretrained)
     chosen = read_weights(Path(weights), config.loss.class_weights, config.loss.counted)
     class_weights = limited(torch.from_numpy(chosen), config.loss.max_ratio)
@@ -100,21 +107,22 @@ def run(
     )
     learned, validated = (opened.rows(split, config.fold) for split in ("train", "val"))
     batches = Batches(opened.images, opened.masks, learned, validated, card.mean, card.std, config.batch_size, device)
-    store = None if checkpoints == "none" else CheckpointStore(Path(checkpoints), _identity(card, config, inputs))
+    opening = nullcontext() if checkpoints == "none" else open_store(checkpoints, _identity(card, config, inputs))
 
     def report(position: Position, seconds_left: float | None) -> None:
         miou = position.history[-1]["val_miou"] if position.history else None
         progress.report(position.epoch, epochs, "epochs", miou, seconds_left)
 
-    with lease(_lock_name(device)):
-        network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] # its stub lacks this
-        learner = Learner(network, criterion.to(device), config.optimizer, device, config.batch_size)
-        position = fit(learner, batches, config, epochs=epochs, seed=seed, store=store, report=report)
-    summary = _write(folder, card, position, batches)
-    storage.write_json(folder / "facts.json", _facts(learner, position, batches, time.monotonic() - began))
-    manifest = seal(folder, "model", inputs=inputs, config=card.model_dump(mode="json"), image=TORCH)
-    if store is not None:
-        store.clear()
+    with opening as store:
+        with lease(_lock_name(device)):
+            network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] # its stub lacks this
+            learner = Learner(network, criterion.to(device), config.optimizer, device, config.batch_size)
+            position = fit(learner, batches, config, epochs=epochs, seed=seed, store=store, report=report)
+        summary = _write(folder, card, position, batches)
+        storage.write_json(folder / "facts.json", _facts(learner, position, batches, time.monotonic() - began))
+        manifest = seal(folder, "model", inputs=inputs, config=card.model_dump(mode="json"), image=TORCH)
+        if store is not None:
+            store.clear()
     return manifest, summary
 
 
