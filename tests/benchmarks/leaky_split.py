@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from patina.augment.stage import run as augment
 from patina.class_weights.stage import run as weigh
 from patina.core import artifact
 from patina.core.session import Session
-from patina.core.tiles import open_tiles
+from patina.core.tiles import SCHEMA, open_tiles
 from patina.likeness.leaks import check_leaks
 from patina.likeness.sets import open_set
 from patina.split.stage import run as split
@@ -78,7 +80,7 @@ def divided(pool: Path, folder: Path, by: str, seed: int) -> None:
     folder.mkdir(parents=True)
     np.save(folder / "images.npy", opened.images[rows])
     np.save(folder / "masks.npy", opened.masks[rows])
-    table.to_parquet(folder / "tiles.parquet", index=False)
+    pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), folder / "tiles.parquet")
     (folder / "geometry.json").write_bytes((pool / "geometry.json").read_bytes())
     artifact.seal(folder, "tiles", inputs={}, config={"divided by": by}, image="experiment")
 

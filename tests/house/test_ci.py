@@ -1,13 +1,10 @@
 """Continuous integration runs what the README promises, and is red when it should be."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -99,87 +96,6 @@ def test_the_readme_has_the_test_command_that_ci_looks_for():
     assert "pytest" in lines[lines.index("<!-- test command -->") + 2]
 
 
-class Host(BaseHTTPRequestHandler):
-    """As much of the Kubeflow Pipelines 2.17 interface as a submission needs; `states` is what a run answers, one after the other."""
-
-    states: list[str]
-    seen: list[tuple[str, str | None, dict]]
-
-    def do_GET(self):
-        if "/runs/" in self.path:
-            state = type(self).states[0] if len(type(self).states) == 1 else type(self).states.pop(0)
-            self.answer({"run_id": "run-1", "state": state})
-        elif "/experiments" in self.path:
-            self.answer({"experiments": [{"experiment_id": "e-1", "display_name": "damage"}]})
-        else:
-            self.answer({})
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        type(self).seen.append((self.path, self.headers["Authorization"], body))
-        self.answer({"run_id": "run-1", "experiment_id": "e-1"})
-
-    def answer(self, content):
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def host():
-    handler = type("Answers", (Host,), {"states": [], "seen": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    from kfp import compiler, dsl
-
-    @dsl.component(base_image="python", install_kfp_package=False)
-    def nothing(epochs: int):
-        """Does nothing."""
-
-    @dsl.pipeline(name="benchmark")
-    def pipeline(epochs: int = 1):
-        nothing(epochs=epochs)
-
-    path = tmp_path_factory.mktemp("package") / "benchmark.yaml"
-    compiler.Compiler().compile(pipeline, str(path))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("states", "code", "told"),
-    [
-        (["PENDING", "RUNNING", "SUCCEEDED"], 0, "state: SUCCEEDED"),
-        (["RUNNING", "FAILED"], 1, "ended as FAILED"),
-        (["CANCELED"], 1, "ended as CANCELED"),
-        (["PENDING"], 1, "PENDING after 0.01 minutes"),
-    ],
-)
-def test_a_submitted_run_is_green_only_if_it_succeeded(host, package, states, code, told):
-    address, answers = host
-    answers.states = list(states)
-    environment = os.environ | {"KFP_HOST": address, "KFP_TOKEN": "the-token"}
-    command = [sys.executable, ROOT / ".ci" / "submit.py", package, "damage", "0.01", "epochs=3"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=60)
-    assert done.returncode == code, done.stderr
-    assert told in done.stdout + done.stderr
-    [(path, authorization, body)] = [request for request in answers.seen if "/runs" in request[0]]
-    assert path == "/apis/v2beta1/runs"
-    assert authorization == "Bearer the-token"
-    assert body["runtime_config"]["parameters"] == {"epochs": 3}
-    assert "the-token" not in done.stdout + done.stderr
-
-
 def scripts(workflow):
     return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
 
@@ -200,7 +116,7 @@ def test_the_workflows_run_our_own_scripts():
     commands = {path.stem: scripts(yaml.safe_load(path.read_text())) for path in WORKFLOWS}
     assert any(script.startswith(".ci/run") for script in commands["ci"])
     assert any("patina compile --check" in script for script in commands["submit"])
-    assert any(".ci/submit.py manifests/compiled/benchmark.yaml" in script for script in commands["submit"])
+    assert any("patina submit manifests/compiled/benchmark.yaml" in script for script in commands["submit"])
 
 
 def test_hooks_run_in_the_projects_own_environment():
