@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -41,23 +41,27 @@ def run(
     architectures: Annotated[str | None, typer.Option(help="Comma-separated subset, for instance unet-mit_b0,unet-convnext_atto.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one setting; repeatable.")] = None,
     runs_folder: RunsOption = DEFAULT_RUNS,
+    engine: Annotated[str | None, typer.Option(help="Where stages run: subprocess (here) or docker (in the project's images).")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Goes on with this run: an id, its end, its folder, or latest.")] = None,
     max_hours: Annotated[
         float | None, typer.Option(min=0.0001, help="Stops in order after so many hours and exits 75; --resume then goes on.")
     ] = None,
 ) -> None:
     """Runs a pipeline on this machine, from pictures to a report."""
-    from patina_pipelines import runs
+    from patina_pipelines import docker_engine, runs
     from patina_pipelines.compiled import PIPELINES
 
     if pipeline not in PIPELINES:
         raise UsageError(f"unknown pipeline {pipeline!r}. Pipelines: {', '.join(PIPELINES)}.")
     if resume is None:
-        folder = runs.create(runs_folder, pipeline, _arguments(preset, data, architectures, changes or []))
-    elif data is not None or architectures is not None or changes:
+        arguments = _arguments(preset, data, architectures, changes or [])
+        folder = runs.create(runs_folder, pipeline, arguments, _engine(engine, arguments))
+    elif data is not None or architectures is not None or changes or engine is not None:
         raise UsageError("--resume goes on with the run's own settings, got others beside it. Leave them out, or start a new run.")
     else:
         folder = runs.find(runs_folder, resume)
+        if (record := runs.load(folder)).engine == "docker":
+            docker_engine.check(record.parameters)
     _execute(folder, max_hours)
 
 
@@ -149,6 +153,20 @@ def leaks(
     if report.found:
         raise DataRefused(f"{report.sentences()[0]} Remove from one of them what is named above.")
     typer.echo(report.sentences()[0])
+
+
+def _engine(name: str | None, arguments: dict[str, Any]) -> Literal["subprocess", "docker"]:
+    """The engine called `name`, after a look whether it can run a pipeline with these `arguments`."""
+    match name:
+        case None | "subprocess":
+            return "subprocess"
+        case "docker":
+            from patina_pipelines import docker_engine
+
+            docker_engine.check(arguments)
+            return "docker"
+        case _:
+            raise UsageError(f"unknown engine {name!r}. Engines: subprocess, docker.")
 
 
 def _arguments(preset_name: str, data: str | None, architectures: str | None, assignments: list[str]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from patina.core import provenance
-from patina_pipelines import compiled, runs
+from patina.core.errors import PatinaError
+from patina_pipelines import compiled, docker_engine, runs
 
 
 def main(folder: Path) -> int:
@@ -17,18 +18,26 @@ def main(folder: Path) -> int:
 
     run = runs.load(folder)
     component = compiled.pipeline(run.pipeline)
-    compiled.use_images(component, compiled.local_images(provenance.source_digest()))
-    local.init(
-        runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(folder / "kfp"),
-        raise_on_error=True,
-        enable_caching=True,
-        cache_root=str(folder / "kfp" / "cache"),
-    )
     try:
+        match str(run.engine):
+            case "docker":
+                images, runner = docker_engine.images(), docker_engine.runner(folder, run.parameters)
+            case _:
+                images, runner = compiled.local_images(provenance.source_digest()), local.SubprocessRunner(use_venv=False)
+        compiled.use_images(component, images)
+        local.init(
+            runner=runner,
+            pipeline_root=str(folder / "kfp"),
+            raise_on_error=True,
+            enable_caching=True,
+            cache_root=str(folder / "kfp" / "cache"),
+        )
         component(**run.parameters)
-    except RuntimeError as error:  # kfp.local's word for a failed task
+    except (RuntimeError, PatinaError) as error:  # kfp.local's word for a failed task, or ours for an engine that went away
         sys.stderr.write(f"{error}\n")
+        return 1
+    if unfinished := docker_engine.unfinished(folder, run.parameters):
+        sys.stderr.write(f"kfp took for done what is not: {', '.join(unfinished)}\n")
         return 1
     return 0
 

@@ -17,6 +17,7 @@ RECORD = "run.json"
 _RUN_ID = re.compile(r"[a-z][a-z-]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 RunState = Literal["running", "succeeded", "failed", "interrupted"]
+Engine = Literal["subprocess", "docker"]
 
 
 class Attempt(Config):
@@ -41,7 +42,7 @@ class Run(Config):
     """`<pipeline>-<UTC time>-<short id>`, also the folder's name."""
     pipeline: str
     """Name of the pipeline."""
-    engine: Literal["subprocess"]
+    engine: Engine
     """Where the stages run."""
     state: RunState
     """Where it stands."""
@@ -53,7 +54,7 @@ class Run(Config):
     """Every start, in order."""
 
 
-def create(runs: Path, pipeline: str, parameters: dict[str, Any]) -> Path:
+def create(runs: Path, pipeline: str, parameters: dict[str, Any], engine: Engine = "subprocess") -> Path:
     """Makes the folder of a new run below `runs` and returns it. A run knows its checkpoint folder from the start.
 
     Raises:
@@ -67,7 +68,7 @@ def create(runs: Path, pipeline: str, parameters: dict[str, Any]) -> Path:
     except OSError as error:
         raise UsageError(f"cannot make a run folder in {runs}: {error.strerror}. Choose a writable one with --runs.") from error
     parameters = {**parameters, "checkpoints": str(folder / "checkpoints")}
-    save(folder, Run(id=folder.name, pipeline=pipeline, engine="subprocess", state="running", parameters=parameters))
+    save(folder, Run(id=folder.name, pipeline=pipeline, engine=engine, state="running", parameters=parameters))
     return folder
 
 

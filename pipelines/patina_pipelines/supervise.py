@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from patina.core.session import StageState
-from patina_pipelines import lineage, runs, watch
+from patina_pipelines import docker_engine, lineage, runs, watch
 from patina_pipelines.interrupts import interruptible
 
 GRACE_SECONDS = 60.0
@@ -43,7 +43,10 @@ def execute(folder: Path, show: Show, max_seconds: float | None = None) -> runs.
     """
     run = runs.begin(folder)
     started = run.attempts[-1].started
-    watch.declare_dead(watch.stage_states(folder).values())
+    contained = run.engine == "docker"
+    if contained:
+        docker_engine.stop(run.id, GRACE_SECONDS)  # those of an attempt that was killed
+    watch.declare_dead(watch.stage_states(folder).values(), contained=contained)
     watch.forget_broken(folder)
     expected = watch.expected_stages(run.parameters)
     with (folder / "logs" / "engine.log").open("ab") as log, interruptible(max_seconds):
@@ -61,10 +64,10 @@ def execute(folder: Path, show: Show, max_seconds: float | None = None) -> runs.
                 time.sleep(_POLL_SECONDS)
             outcome = "succeeded" if engine.returncode == 0 else "failed"
         except KeyboardInterrupt:
-            _stop(engine)
+            _stop(engine, run.id if contained else None)
             outcome = "interrupted"
     states = watch.stage_states(folder)
-    watch.declare_dead(states.values())
+    watch.declare_dead(states.values(), contained=contained)
     watch.link(folder, states)
     if outcome == "failed" and any(state.state == "interrupted" for _, state in states.values() if (state.ended or 0) >= started):
         outcome = "interrupted"
@@ -93,11 +96,25 @@ def _views(folder: Path, expected: list[str], started: float) -> list[StageView]
     return views
 
 
-def _stop(engine: subprocess.Popen[bytes]) -> None:
-    """Lets the stages finish their step and checkpoint, while the engine can start nothing new; then ends it."""
+def _stop(engine: subprocess.Popen[bytes], contained_run: str | None) -> None:
+    """Lets the stages finish their step and checkpoint, while the engine can start nothing new; then ends it.
+
+    `contained_run`: id of a run whose stages are containers and no children of the engine.
+    """
     parent = psutil.Process(engine.pid)
     parent.suspend()
-    stages = parent.children(recursive=True)
+    try:
+        if contained_run is None:
+            _stop_all(parent.children(recursive=True))
+        else:
+            docker_engine.stop(contained_run, GRACE_SECONDS)
+    finally:
+        with _gone():
+            parent.kill()
+        engine.wait()
+
+
+def _stop_all(stages: list[psutil.Process]) -> None:
     for process in stages:
         with _gone():
             process.terminate()
@@ -105,10 +122,9 @@ def _stop(engine: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + GRACE_SECONDS
     while any(_running(process) for process in alive) and time.monotonic() < deadline:
         time.sleep(0.1)
-    for process in (*alive, parent):
+    for process in alive:
         with _gone():
             process.kill()
-    engine.wait()
 
 
 def _running(process: psutil.Process) -> bool:

@@ -37,10 +37,13 @@ def stage_states(run: Path) -> dict[str, tuple[Path, StageState]]:
     return states
 
 
-def declare_dead(states: Iterable[tuple[Path, StageState]]) -> None:
-    """Writes the end of stages that say `running` but whose process is gone: killed, or out of memory."""
+def declare_dead(states: Iterable[tuple[Path, StageState]], *, contained: bool = False) -> None:
+    """Writes the end of stages that say `running` but whose process is gone: killed, or out of memory.
+
+    `contained`: they ran in containers, which are gone; a process id of a container means nothing outside.
+    """
     for folder, state in states:
-        if state.state == "running" and not _alive(state.pid):
+        if state.state == "running" and (contained or not _alive(state.pid)):
             message = f"{state.name} was killed before it could say why (out of memory?)."
             update = {"state": "failed", "error": "StageFailed", "message": message}
             storage.write_json(folder / STATE, state.model_copy(update=update).model_dump(mode="json"))
