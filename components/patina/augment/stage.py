@@ -3,14 +3,12 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from patina.augment.donors import Patch, Pool, cut_patches, donor_pictures
@@ -24,6 +22,7 @@ from patina.core import config, provenance, storage
 from patina.core.artifact import Manifest, open_artifact, seal
 from patina.core.containers import DATA
 from patina.core.errors import DataRefused, UsageError
+from patina.core.pictures import single_threaded_opencv
 from patina.core.raw import RawRow, iter_rows, read_index
 from patina.core.session import Session
 from patina.core.splits import read_splits
@@ -79,7 +78,7 @@ def run(
     rare = rarities(index, places, chosen.rare_below)
     made_by = {"inputs": inputs, "config": settled, "code": provenance.source_digest(), "libraries": provenance.library_versions()}
     tally = Tally()
-    with _single_threaded_opencv(), Journal(tiles, storage.digest_of(made_by), tile_size) as journal:
+    with single_threaded_opencv(), Journal(tiles, storage.digest_of(made_by), tile_size) as journal:
         left = places.keys() - set(journal.finished)
         wanted = donor_pictures(index, places, rare, chosen.paste.per_class, seed) if chosen.pastes and left else {}
         around = Surroundings(geometry, chosen, rare, _pool(raw, places, wanted, geometry, chosen, seed), seed)
@@ -155,17 +154,6 @@ def _in_parallel(work: Callable[[RawRow], Result], rows: Iterator[RawRow], worke
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _single_threaded_opencv() -> Generator[None]:
-    """One thread per picture is enough; OpenCV's own would fight with them for the cores."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _check(tally: Tally, places: Mapping[str, Place]) -> None:

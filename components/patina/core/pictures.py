@@ -87,6 +87,19 @@ class PictureHeader:
     rotated: bool
 
 
+@contextmanager
+def single_threaded_opencv() -> Generator[None]:
+    """For work on several pictures at once: one thread for each is enough, OpenCV's own would fight with them for the cores."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
 def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureHeader:
     """The header of the PNG, JPEG or TIFF file `data`; no pixel is decoded.
 

@@ -4,15 +4,12 @@ Each picture is decoded once and reduced to features of a few 100 kB; only those
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
 from patina.core.errors import DataRefused
-from patina.core.pictures import decode_picture
+from patina.core.pictures import decode_picture, single_threaded_opencv
 from patina.core.raw import RawRow, iter_rows
 from patina.core.session import Session
 from patina.likeness.features import Features, describe
@@ -35,24 +32,13 @@ def same_content(raw: Path | str, ids: Sequence[str], progress: Session) -> list
         DataRefused: a picture cannot be decoded.
     """
     features: dict[str, Features] = {}
-    with _single_threaded_opencv():
+    with single_threaded_opencv():
         for name, described in _describe_all(iter_rows(raw, ids)):
             features[name] = described
             progress.report(len(features), len(ids), "pictures compared")
         found = alike_within([features[name] for name in ids])
     surest = sorted(found, key=lambda pair: (-round(pair.correlation, 2), pair.left, pair.right))
     return [Relation(f"the same content, correlation {pair.correlation:.2f}", (ids[pair.left], ids[pair.right])) for pair in surest]
-
-
-@contextmanager
-def _single_threaded_opencv() -> Generator[None]:
-    """One thread per picture is enough; OpenCV's own would fight with them for the cores."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _describe_all(rows: Iterator[RawRow]) -> Iterator[tuple[str, Features]]:
